@@ -1,0 +1,86 @@
+# The environment lives in .venv and is rebuilt by stamps: the packages when a lock file changes,
+# the project's own entry points when pyproject.toml does. Nothing outside .venv is installed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Empty: the first of these that is 3.11 or newer. Given (make PYTHON=...): that one, or an error.
+PYTHON ?=
+PYTHON_CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+
+# Words for the program that a target starts: make serve ARGS="--port 9000", make test ARGS="-k book".
+ARGS ?=
+
+TYPED := $(wildcard src bench fixtures)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test check format install dev lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  PYTHON=python3.12 picks the interpreter; ARGS="..." is passed on by serve and test.'
+
+serve: install ## run the exchange (makes the environment first)
+	$(BIN)/tradeclear serve $(ARGS)
+
+test: dev ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: dev ## format, lint, types and floors, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports --no-logo
+
+format: dev ## format the code and apply the safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+install: $(VENV)/.runtime $(VENV)/.project ## make .venv with what the exchange needs
+
+dev: install $(VENV)/.dev ## the same, and what tests and checks need
+
+lock: dev ## write the lock files anew (ARGS=--upgrade takes newer versions)
+	$(LOCK) --group build --output-file requirements.lock $(ARGS)
+	$(LOCK) --group build --group dev --constraints requirements.lock \
+		--output-file requirements-dev.lock $(ARGS)
+
+# Every platform and Python from 3.11 on, every file's hash, and no address of any index.
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock'
+
+clean: ## remove .venv, caches and build leftovers (never the log)
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+	find src tests fixtures -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@python=''; \
+	for candidate in $(or $(PYTHON),$(PYTHON_CANDIDATES)); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+		then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo 'tradeclear needs Python 3.11 or newer, and none of these is: $(or $(PYTHON),$(PYTHON_CANDIDATES))' >&2; \
+		echo 'Name one: make PYTHON=/path/to/python3.11' >&2; \
+		exit 1; \
+	fi; \
+	echo "making $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements.lock | $(VENV)/.created
+	$(PIP) install --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
+	$(PIP) install --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/.project: pyproject.toml | $(VENV)/.runtime
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
