@@ -1,0 +1,485 @@
+"""The engine: `apply(seq, now, command)` returns the events, and the state has moved on.
+
+Everything that the exchange knows lives here and changes only here: instruments, books, orders,
+trades, idempotency keys. Replaying the same records gives the same state, bit for bit.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from tradeclear.core.book import OrderBook
+from tradeclear.core.idempotency import IdempotencyWindow
+from tradeclear.core.ladder import Level
+from tradeclear.core.lifecycle import Order, move
+from tradeclear.core.orders import OrderTable
+from tradeclear.model import reasons
+from tradeclear.model.commands import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    Command,
+    Configure,
+    Idempotency,
+    Limits,
+    PlaceOrder,
+)
+from tradeclear.model.events import (
+    CommandRefused,
+    Configured,
+    Event,
+    LevelChanged,
+    OrderAmended,
+    OrderCancelled,
+    OrderPlaced,
+    OrdersCancelled,
+    TradeExecuted,
+)
+from tradeclear.model.instrument import Instrument
+from tradeclear.model.order import Side
+from tradeclear.model.trade import Trade
+from tradeclear.model.units import Lots, Micros, Seq
+
+ENGINE_VERSION: Final = 1
+"""Raised when the same commands would give other events or another state."""
+
+FILLS_MAX: Final = 10_000
+"""So many orders may one command meet; what is left of it then is cancelled."""
+
+CANCELS_MAX: Final = 10_000
+"""So many orders may one cancel-all close; the client asks again for the rest."""
+
+PARTITION_TRADE_IDS: Final = 1 << 40
+
+Events = tuple[Event, ...]
+
+
+class Engine:
+    """The state of one partition."""
+
+    def __init__(self) -> None:
+        self.seq: Seq = 0
+        self.time: Micros = 0
+        self.partition = 0
+        self.limits = Limits()
+        self.instruments: dict[str, Instrument] = {}
+        self.grid_since: dict[str, Seq] = {}
+        self.books: dict[str, OrderBook] = {}
+        self.orders = OrderTable(self.limits.closed_orders_max)
+        self.trades: dict[int, Trade] = {}
+        self.next_trade_id = 1
+        self.keys = IdempotencyWindow(
+            self.limits.idempotency_keys_max, self.limits.idempotency_age_us
+        )
+        self._handlers: Final[dict[type[Any], Callable[..., Events]]] = {
+            PlaceOrder: self._place,
+            CancelOrder: self._cancel,
+            AmendOrder: self._amend,
+            CancelAll: self._cancel_all,
+            Configure: self._configure,
+        }
+
+    def apply(self, seq: Seq, now: Micros, command: Command) -> Events:
+        """Carry out `command` as record `seq` at time `now`; returns what came of it.
+
+        `seq` follows the last one without a gap and `now` never decreases. A command that can't be
+        carried out gives an event that says so. An exception is a bug of ours and leaves the state
+        unusable. Repeated idempotency keys are found beforehand, by `find_duplicate`.
+        """
+        assert seq == self.seq + 1, f"record {seq} does not follow {self.seq}"
+        assert now >= self.time, f"record {seq}: time {now} is before {self.time}"
+        events = self._handlers[type(command)](seq, now, command)
+        used = command.idempotency
+        if used is not None:
+            self.keys.remember(used, seq, now)
+        self.seq = seq
+        self.time = now
+        return events
+
+    def find_duplicate(self, used: Idempotency) -> Seq | None:
+        """Seq of the record that holds the answer to a repeated request. Raises `KeyReused`."""
+        return self.keys.find(used)
+
+    # Placing
+
+    def _place(self, seq: Seq, now: Micros, command: PlaceOrder) -> Events:
+        name = command.instrument
+        instrument = self.instruments.get(name)
+        if instrument is None or not instrument.trading:
+            return (CommandRefused(reasons.UNKNOWN_INSTRUMENT),)
+        known = self.orders.by_id.get(command.order_id)
+        if known is not None:
+            return (CommandRefused(reasons.DUPLICATE_ORDER_ID, known.state()),)
+        side, price, quantity = command.side, command.price, command.quantity
+        priced = command.type == "limit"
+        if priced != bool(price) or not _within_limits(instrument, price, quantity):
+            return (CommandRefused(reasons.OUTSIDE_LIMITS),)
+        order = Order(
+            command.order_id,
+            command.client_id,
+            side,
+            price,
+            quantity,
+            quantity,
+            0,
+            0,
+            name,
+            command.type,
+            command.time_in_force,
+            command.post_only,
+            command.self_trade_prevention,
+            "open",
+            reasons.NONE,
+            now,
+            now,
+            seq,
+            seq,
+        )
+        book = self.books[name]
+        self.orders.add(order)
+        if (
+            price
+            and command.time_in_force == "gtc"
+            and not book.crosses(side, price)
+            and self.orders.open_count <= self.limits.open_orders_max
+        ):
+            level = book.rest(order)
+            return (
+                OrderPlaced(order.order_id, "open", quantity, quantity, 0, reasons.NONE),
+                LevelChanged(name, side, price, level.quantity, len(level.queue)),
+            )
+        happened: list[Event] = []
+        changes = self._enter(seq, now, order, book, happened)
+        return (
+            OrderPlaced(
+                order.order_id,
+                order.status,
+                order.quantity,
+                order.remaining,
+                order.notional,
+                order.reason,
+            ),
+            *happened,
+            *changes,
+        )
+
+    def _enter(
+        self, seq: Seq, now: Micros, order: Order, book: OrderBook, happened: list[Event]
+    ) -> list[Event]:
+        """Match an order that is not in the book, then rest or close it. Returns level changes."""
+        reason = self._refusal(order, book)
+        if reason:
+            move(order, "rejected", reason, seq, now)
+            self.orders.close(order)
+            return []
+        levels: dict[int, Level] = {}
+        stopped = self._match(seq, now, order, book, happened, levels)
+        opposite: Side = "sell" if order.side == "buy" else "buy"
+        changes = _level_changes(order.instrument, opposite, levels.values())
+        filled = order.quantity - order.remaining
+        if stopped:
+            move(order, "cancelled", stopped, seq, now)
+        elif not order.remaining:
+            move(order, "filled", reasons.NONE, seq, now)
+        elif order.type == "market":
+            if filled:
+                move(order, "partially_filled", reasons.NONE, seq, now)
+            else:
+                move(order, "rejected", reasons.NO_LIQUIDITY, seq, now)
+        elif order.time_in_force == "ioc":
+            move(order, "cancelled", reasons.NONE, seq, now)
+        else:
+            move(order, "partially_filled" if filled else "open", reasons.NONE, seq, now)
+            level = book.rest(order)
+            changes += _level_changes(order.instrument, order.side, (level,))
+            return changes
+        self.orders.close(order)
+        return changes
+
+    def _refusal(self, order: Order, book: OrderBook) -> int:
+        """Why the order may not even begin to match, or `NONE`."""
+        if order.post_only and book.crosses(order.side, order.price):
+            return reasons.POST_ONLY_WOULD_CROSS
+        if order.time_in_force == "fok":
+            mode = order.self_trade_prevention
+            avoid = None if mode == "none" else order.client_id
+            if not book.fillable(
+                order.side,
+                order.price,
+                order.remaining,
+                FILLS_MAX,
+                avoid,
+                skip=mode == "cancel_resting",
+            ):
+                return reasons.FILL_OR_KILL_UNFILLED
+        if (
+            self.orders.open_count > self.limits.open_orders_max
+            and order.type == "limit"
+            and order.time_in_force == "gtc"
+        ):
+            return reasons.OPEN_ORDERS_MAX_REACHED
+        return reasons.NONE
+
+    def _match(
+        self,
+        seq: Seq,
+        now: Micros,
+        order: Order,
+        book: OrderBook,
+        happened: list[Event],
+        levels: dict[int, Level],
+    ) -> int:
+        """Trade for as long as it may. Returns why what is left must be cancelled, or `NONE`."""
+        mode = order.self_trade_prevention
+        avoid = None if mode == "none" else order.client_id
+        meetings = FILLS_MAX
+        while True:
+            fills, touched, order.remaining, own = book.match(
+                order.side, order.price, order.remaining, meetings, avoid
+            )
+            for level in touched:
+                levels[level.price] = level
+            for maker, lots in fills:
+                happened.append(self._trade(seq, now, order, maker, lots))
+            meetings -= len(fills)
+            if own is None:
+                break
+            meetings -= 1
+            levels[own.price] = self._prevent_self_trade(seq, now, order, own, book, happened)
+            if mode in ("cancel_incoming", "cancel_both") or not order.remaining:
+                return reasons.SELF_TRADE_PREVENTED
+        if order.remaining and not meetings and book.crosses(order.side, order.price):
+            return reasons.TOO_MANY_FILLS
+        return reasons.NONE
+
+    def _trade(
+        self, seq: Seq, now: Micros, taker: Order, maker: Order, lots: Lots
+    ) -> TradeExecuted:
+        """Book one fill on both orders and make its event."""
+        value = maker.price * lots
+        taker.notional += value
+        maker.notional += value
+        if maker.remaining:
+            move(maker, "partially_filled", reasons.NONE, seq, now)
+        else:
+            move(maker, "filled", reasons.NONE, seq, now)
+            self.orders.close(maker)
+        if taker.side == "buy":
+            buyer, seller = taker, maker
+        else:
+            buyer, seller = maker, taker
+        trade_id = self.next_trade_id
+        self.next_trade_id = trade_id + 1
+        executed = TradeExecuted(
+            trade_id,
+            taker.instrument,
+            maker.price,
+            lots,
+            taker.side,
+            buyer.order_id,
+            seller.order_id,
+            buyer.client_id,
+            seller.client_id,
+            maker.quantity,
+            maker.remaining,
+        )
+        self.trades[trade_id] = Trade(executed, seq, now)
+        self.trades.pop(trade_id - self.limits.trades_max, None)
+        return executed
+
+    def _prevent_self_trade(
+        self,
+        seq: Seq,
+        now: Micros,
+        order: Order,
+        own: Order,
+        book: OrderBook,
+        happened: list[Event],
+    ) -> Level:
+        """Do to the resting order `own`, and to both quantities, what `order`'s mode says."""
+        ladder = book.side(own.side)
+        level = ladder.levels[own.price * ladder.sign]
+        mode = order.self_trade_prevention
+        if mode == "cancel_incoming":
+            return level
+        if mode == "decrement":
+            overlap = min(order.remaining, own.remaining)
+            for either in (order, own):
+                either.quantity -= overlap
+                either.remaining -= overlap
+            level.quantity -= overlap
+            if own.remaining:
+                move(own, own.status, reasons.NONE, seq, now)
+                happened.append(OrderAmended(own.state()))
+                return level
+        book.remove(own)
+        move(own, "cancelled", reasons.SELF_TRADE_PREVENTED, seq, now)
+        self.orders.close(own)
+        happened.append(OrderCancelled(own.state()))
+        return level
+
+    # Cancelling
+
+    def _cancel(self, seq: Seq, now: Micros, command: CancelOrder) -> Events:
+        order = self.orders.by_id.get(command.order_id)
+        if order is None or command.client_id not in (None, order.client_id):
+            return (CommandRefused(reasons.UNKNOWN_ORDER),)
+        if order.closed:
+            return (CommandRefused(reasons.ORDER_CLOSED, order.state()),)
+        level = self._cancel_resting(seq, now, order)
+        return (
+            OrderCancelled(order.state()),
+            *_level_changes(order.instrument, order.side, (level,)),
+        )
+
+    def _cancel_resting(self, seq: Seq, now: Micros, order: Order) -> Level:
+        level = self.books[order.instrument].remove(order)
+        move(order, "cancelled", reasons.NONE, seq, now)
+        self.orders.close(order)
+        return level
+
+    def _cancel_all(self, seq: Seq, now: Micros, command: CancelAll) -> Events:
+        chosen = [
+            order
+            for order in self.orders.open_of(command.client_id)
+            if command.instrument in (None, order.instrument)
+        ]
+        happened: list[Event] = []
+        levels: dict[tuple[str, Side, int], Level] = {}
+        for order in chosen[:CANCELS_MAX]:
+            level = self._cancel_resting(seq, now, order)
+            levels[order.instrument, order.side, order.price] = level
+            happened.append(OrderCancelled(order.state()))
+        closed = len(happened)
+        for (instrument, side, _price), level in levels.items():
+            happened += _level_changes(instrument, side, (level,))
+        return (OrdersCancelled(command.client_id, closed, len(chosen) - closed), *happened)
+
+    # Amending
+
+    def _amend(self, seq: Seq, now: Micros, command: AmendOrder) -> Events:
+        order = self.orders.by_id.get(command.order_id)
+        if order is None or command.client_id not in (None, order.client_id):
+            return (CommandRefused(reasons.UNKNOWN_ORDER),)
+        if order.closed:
+            return (CommandRefused(reasons.ORDER_CLOSED, order.state()),)
+        price = command.price or order.price
+        quantity = command.quantity or order.quantity
+        reason = self._amend_refusal(order, price, quantity)
+        if reason:
+            return (CommandRefused(reason, order.state()),)
+        if price == order.price and quantity <= order.quantity:
+            return self._reduce(seq, now, order, quantity)
+        book = self.books[order.instrument]
+        left = book.remove(order)
+        before = _level_changes(order.instrument, order.side, (left,))
+        order.remaining += quantity - order.quantity
+        order.quantity, order.price = quantity, price
+        happened: list[Event] = []
+        changes = self._enter(seq, now, order, book, happened)
+        changes = _newest_of_each_level(before + changes)
+        return (OrderAmended(order.state()), *happened, *changes)
+
+    def _amend_refusal(self, order: Order, price: int, quantity: Lots) -> int:
+        if quantity <= order.quantity - order.remaining:
+            return reasons.QUANTITY_NOT_ABOVE_FILLED
+        if not _within_limits(self.instruments[order.instrument], price, quantity):
+            return reasons.OUTSIDE_LIMITS
+        if (
+            order.post_only
+            and price != order.price
+            and self.books[order.instrument].crosses(order.side, price)
+        ):
+            return reasons.AMEND_WOULD_CROSS
+        return reasons.NONE
+
+    def _reduce(self, seq: Seq, now: Micros, order: Order, quantity: Lots) -> Events:
+        """Lower the quantity (or leave it) without losing priority."""
+        cut = order.quantity - quantity
+        if not cut:
+            return (OrderAmended(order.state()),)
+        ladder = self.books[order.instrument].side(order.side)
+        level = ladder.levels[order.price * ladder.sign]
+        level.quantity -= cut
+        order.quantity = quantity
+        order.remaining -= cut
+        move(order, order.status, order.reason, seq, now)
+        return (
+            OrderAmended(order.state()),
+            *_level_changes(order.instrument, order.side, (level,)),
+        )
+
+    # Configuring
+
+    def _configure(self, seq: Seq, now: Micros, command: Configure) -> Events:
+        wanted = {instrument.name: instrument for instrument in command.instruments}
+        regridded = [
+            name
+            for name, known in self.instruments.items()
+            if name in wanted and not known.same_grid(wanted[name])
+        ]
+        if set(self.instruments) - set(wanted) or any(map(self._has_open_orders, regridded)):
+            return (CommandRefused(reasons.CONFIGURATION_REFUSED),)
+        if not self.instruments:
+            self.partition = command.partition
+            self.next_trade_id = command.partition * PARTITION_TRADE_IDS + 1
+        forgotten = 0
+        for name in regridded:
+            forgotten += self.orders.forget_instrument(name)
+            for trade_id in [i for i, t in self.trades.items() if t.executed.instrument == name]:
+                del self.trades[trade_id]
+        for name, instrument in wanted.items():
+            if name not in self.instruments or name in regridded:
+                self.grid_since[name] = seq
+            self.instruments[name] = instrument
+            self.books.setdefault(name, OrderBook())
+        self._limit(now, command.limits)
+        return (Configured(forgotten),)
+
+    def _has_open_orders(self, instrument: str) -> bool:
+        book = self.books[instrument]
+        return bool(book.bids.keys or book.asks.keys)
+
+    def restore_configuration(
+        self, instruments: Iterable[Instrument], limits: Limits, grid_since: dict[str, Seq]
+    ) -> None:
+        """Set up an empty engine as a dump's head says. The tables follow."""
+        for instrument in instruments:
+            self.instruments[instrument.name] = instrument
+            self.books[instrument.name] = OrderBook()
+        self.grid_since = grid_since
+        self._limit(self.time, limits)
+
+    def _limit(self, now: Micros, limits: Limits) -> None:
+        self.limits = limits
+        self.orders.resize(limits.closed_orders_max)
+        self.keys.resize(limits.idempotency_keys_max, limits.idempotency_age_us, now)
+        for trade_id in [i for i in self.trades if i < self.next_trade_id - limits.trades_max]:
+            del self.trades[trade_id]
+
+
+def _within_limits(instrument: Instrument, price: int, quantity: Lots) -> bool:
+    """The same limits that the gateway explains, held here too. A market order has no price."""
+    if not instrument.quantity_lots_min <= quantity <= instrument.quantity_lots_max:
+        return False
+    if not price:
+        return True
+    return (
+        0 < price <= instrument.price_ticks_max
+        and instrument.notional_min <= price * quantity <= instrument.notional_max
+    )
+
+
+def _level_changes(instrument: str, side: Side, levels: Iterable[Level]) -> list[Event]:
+    return [
+        LevelChanged(instrument, side, level.price, level.quantity, len(level.queue))
+        for level in levels
+    ]
+
+
+def _newest_of_each_level(changes: list[Event]) -> list[Event]:
+    """One change a level: where a command touched it twice, the last one counts."""
+    newest: dict[tuple[str, str, int], Event] = {}
+    for change in changes:
+        assert isinstance(change, LevelChanged)
+        newest[change.instrument, change.side, change.price] = change
+    return list(newest.values())

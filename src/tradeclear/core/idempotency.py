@@ -1,0 +1,109 @@
+"""The idempotency window: which keys were used, for what, and where the outcome stands in the log.
+
+Kept per key are two digests and two numbers, in bytes: about 230 bytes of memory. The reply itself
+is rebuilt from the log record of `seq`.
+"""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from struct import Struct as Layout
+from typing import Final
+
+import msgspec
+
+from tradeclear.model.commands import Command, Idempotency, PlaceOrder
+from tradeclear.model.errors import KeyReused
+from tradeclear.model.units import Micros, Seq
+
+DIGEST_BYTES: Final = 16
+
+_ENTRY: Final = Layout(">16sQQ")  # request digest, seq, time
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def idempotency(client_id: str, key: str, command: Command) -> Idempotency:
+    """A request's digests: its key, per client, and its content, by its scaled fields."""
+    who = blake2b(f"{len(client_id)}:{client_id}{key}".encode(), digest_size=DIGEST_BYTES)
+    return Idempotency(who.digest(), request_digest(command))
+
+
+def request_digest(command: Command) -> bytes:
+    """Digest of what the command asks for. The same for every retry of the same request."""
+    plain = msgspec.structs.replace(command, idempotency=None)
+    if isinstance(plain, PlaceOrder) and plain.id_generated:
+        plain = msgspec.structs.replace(plain, order_id="")
+    return blake2b(_encode(plain), digest_size=DIGEST_BYTES).digest()
+
+
+class IdempotencyWindow:
+    """The newest keys, bounded by count and by age of the log's time."""
+
+    __slots__ = ("_age_max", "_entries", "_first", "_keys_max", "_next", "_queue")
+
+    def __init__(self, keys_max: int, age_max: Micros) -> None:
+        self._keys_max = keys_max
+        self._age_max = age_max
+        self._entries: dict[bytes, bytes] = {}
+        self._queue: dict[int, bytes] = {}  # numbered places, oldest first; see ladder.py
+        self._first = 0
+        self._next = 0
+
+    def find(self, used: Idempotency) -> Seq | None:
+        """Seq of the record that answered this very request, None if the key is new.
+
+        Raises `KeyReused` if the key was used for another request.
+        """
+        entry = self._entries.get(used.key)
+        if entry is None:
+            return None
+        request, seq, _time = _ENTRY.unpack(entry)
+        if request != used.request:
+            raise KeyReused(seq)
+        return int(seq)
+
+    def remember(self, used: Idempotency, seq: Seq, now: Micros) -> None:
+        """Note a key's outcome, if it is its first, and forget what the bounds no longer hold."""
+        key = used.key
+        if key in self._entries:
+            return
+        self._entries[key] = _ENTRY.pack(used.request, seq, now)
+        self._queue[self._next] = key
+        self._next += 1
+        self._forget(now)
+
+    def resize(self, keys_max: int, age_max: Micros, now: Micros) -> None:
+        """Change the bounds; what no longer fits is forgotten at once."""
+        self._keys_max, self._age_max = keys_max, age_max
+        self._forget(now)
+
+    def _forget(self, now: Micros) -> None:
+        entries, queue = self._entries, self._queue
+        while len(entries) > self._keys_max:
+            del entries[queue.pop(self._first)]
+            self._first += 1
+        while entries:
+            _request, _seq, time = _ENTRY.unpack(entries[queue[self._first]])
+            if time >= now - self._age_max:
+                return
+            del entries[queue.pop(self._first)]
+            self._first += 1
+
+    def oldest_seq(self) -> Seq | None:
+        """The oldest record that a reply may have to be rebuilt from."""
+        if not self._queue:
+            return None
+        return int(_ENTRY.unpack(self._entries[self._queue[self._first]])[1])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def dump(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every (key, entry), oldest first."""
+        for key in self._queue.values():
+            yield key, self._entries[key]
+
+    def load(self, key: bytes, entry: bytes) -> None:
+        """Put one dumped pair back, oldest first."""
+        self._entries[key] = entry
+        self._queue[self._next] = key
+        self._next += 1

@@ -1,0 +1,117 @@
+"""The order table: every order the core remembers, by id, by client and by age.
+
+Open orders stay for as long as they are open, closed ones until `closed_max` newer ones
+have closed.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from msgspec import Struct
+
+from tradeclear.core.lifecycle import Order
+from tradeclear.model.units import Seq
+
+
+class Client(Struct, gc=False):
+    """One client's remembered orders and, of these, the open ones; by sequence, oldest first."""
+
+    orders: dict[Seq, Order]
+    open: dict[Seq, Order]
+
+
+class OrderTable:
+    """Orders by id, by client, and closed ones in the order in which they closed."""
+
+    __slots__ = ("_closed", "_closed_first", "_closed_max", "_closed_next", "by_id", "clients")
+
+    def __init__(self, closed_max: int) -> None:
+        self.by_id: dict[str, Order] = {}
+        self.clients: dict[str, Client] = {}
+        self._closed: dict[int, Order] = {}  # numbered places, oldest first; see ladder.py
+        self._closed_first = 0
+        self._closed_next = 0
+        self._closed_max = closed_max
+
+    @property
+    def open_count(self) -> int:
+        return len(self.by_id) - len(self._closed)
+
+    def add(self, order: Order) -> None:
+        """Enter a new open order. It must be closed by `close` when it can trade no more."""
+        self.by_id[order.order_id] = order
+        client = self.clients.get(order.client_id)
+        if client is None:
+            self.clients[order.client_id] = client = Client({}, {})
+        client.orders[order.sequence] = order
+        client.open[order.sequence] = order
+
+    def close(self, order: Order) -> None:
+        """Note that `order` closed, and forget the oldest closed one where there are too many."""
+        del self.clients[order.client_id].open[order.sequence]
+        self._closed[self._closed_next] = order
+        self._closed_next += 1
+        if len(self._closed) > self._closed_max:
+            self._forget_oldest()
+
+    def resize(self, closed_max: int) -> None:
+        """Change the bound; what no longer fits is forgotten at once."""
+        self._closed_max = closed_max
+        while len(self._closed) > closed_max:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        order = self._closed.pop(self._closed_first)
+        self._closed_first += 1
+        self._drop(order)
+
+    def forget_instrument(self, instrument: str) -> int:
+        """Forget every closed order of `instrument`. Returns how many."""
+        gone = [order for order in self._closed.values() if order.instrument == instrument]
+        kept = [order for order in self._closed.values() if order.instrument != instrument]
+        for order in gone:
+            self._drop(order)
+        self._closed = dict(enumerate(kept))
+        self._closed_first, self._closed_next = 0, len(kept)
+        return len(gone)
+
+    def _drop(self, order: Order) -> None:
+        del self.by_id[order.order_id]
+        client = self.clients[order.client_id]
+        del client.orders[order.sequence]
+        if not client.orders:
+            del self.clients[order.client_id]
+
+    def closed(self) -> Iterator[Order]:
+        """Closed orders that are remembered, in the order in which they closed."""
+        return iter(self._closed.values())
+
+    def open_of(self, client_id: str) -> Iterator[Order]:
+        """A client's open orders, oldest first."""
+        client = self.clients.get(client_id)
+        return iter(client.open.values() if client is not None else ())
+
+    def newest_of(
+        self, client_id: str, *, open_only: bool = False, before: Seq | None = None
+    ) -> Iterator[Order]:
+        """A client's orders, newest first, those placed before sequence `before` only."""
+        client = self.clients.get(client_id)
+        if client is None:
+            return
+        orders = client.open if open_only else client.orders
+        for seq in reversed(orders):
+            if before is None or seq < before:
+                yield orders[seq]
+
+    def newest(self, *, before: Seq | None = None, limit: int) -> list[Order]:
+        """The newest orders of all clients, newest first."""
+        fresh = (o for o in self.by_id.values() if before is None or o.sequence < before)
+        return list(islice(sorted(fresh, key=lambda order: -order.sequence), limit))
+
+    def load(self, orders: list[Order], closed: list[Order]) -> None:
+        """Fill an empty table with open `orders` and `closed` ones (in order of closing)."""
+        everyone = sorted(orders + closed, key=lambda order: order.sequence)
+        for order in everyone:
+            self.add(order)
+        for order in closed:
+            self.close(order)
