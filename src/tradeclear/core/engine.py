@@ -60,6 +60,8 @@ class Engine:
         self.seq: Seq = 0
         self.time: Micros = 0
         self.partition = 0
+        self.versions = (ENGINE_VERSION, 0)
+        """Of the engine and the codec that wrote the records since the last `Configure`."""
         self.limits = Limits()
         self.instruments: dict[str, Instrument] = {}
         self.grid_since: dict[str, Seq] = {}
@@ -422,6 +424,7 @@ class Engine:
         if not self.instruments:
             self.partition = command.partition
             self.next_trade_id = command.partition * PARTITION_TRADE_IDS + 1
+        self.versions = (command.engine_version, command.codec_version)
         forgotten = 0
         for name in regridded:
             forgotten += self.orders.forget_instrument(name)

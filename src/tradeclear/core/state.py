@@ -36,6 +36,7 @@ class Head(Struct, frozen=True, kw_only=True):
     seq: Seq
     time: Micros
     partition: int
+    versions: tuple[int, int]
     next_trade_id: int
     limits: Limits
     instruments: tuple[Instrument, ...]
@@ -75,6 +76,7 @@ def _head(engine: Engine) -> Head:
         seq=engine.seq,
         time=engine.time,
         partition=engine.partition,
+        versions=engine.versions,
         next_trade_id=engine.next_trade_id,
         limits=engine.limits,
         instruments=tuple(engine.instruments.values()),
@@ -151,7 +153,8 @@ def _load_head(engine: Engine, sections: Iterator[tuple[str, Any]]) -> None:
     if head.version != STATE_VERSION:
         raise StateDamaged(f"state version {head.version} is not known ({STATE_VERSION} is)")
     engine.seq, engine.time = head.seq, head.time
-    engine.partition, engine.next_trade_id = head.partition, head.next_trade_id
+    engine.partition, engine.versions = head.partition, head.versions
+    engine.next_trade_id = head.next_trade_id
     engine.restore_configuration(head.instruments, head.limits, dict(head.grid_since))
 
 

@@ -78,11 +78,16 @@ class CancelAll(_Command, frozen=True, tag=4):
 
 
 class Configure(_Command, frozen=True, tag=5):
-    """Set the instruments and the limits. Every instrument known so far must be named again."""
+    """Set the instruments and the limits. Every instrument known so far must be named again.
+
+    The versions are those of the program that made this record and all up to the next `Configure`.
+    """
 
     instruments: tuple[Instrument, ...]
     limits: Limits
     partition: int = 0
+    engine_version: int = 1
+    codec_version: int = 1
     idempotency: None = None
 
 

@@ -1,0 +1,1 @@
+"""The settings: a TOML file, the environment, and what they may be."""

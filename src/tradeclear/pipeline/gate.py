@@ -1,0 +1,78 @@
+"""The commit gate: nothing that depends on record N leaves before N is durable.
+
+Whoever has an answer that was computed at seq N leaves it here; it is handed out when the durable
+watermark reaches N, in order. After a failure every waiter, now and later, is told that its outcome
+is unknown.
+"""
+
+import math
+from collections import deque
+from typing import Final
+
+import trio
+
+from tradeclear.model.errors import OutcomeUnknown
+from tradeclear.model.units import Seq
+from tradeclear.pipeline.outcome import Answer, Reply
+from tradeclear.telemetry.metrics import Histogram
+
+
+class CommitGate:
+    """The durable watermark of one partition and those who wait for it."""
+
+    def __init__(self, durable: Seq, latency_s: Histogram) -> None:
+        self.durable: Seq = durable
+        self.failed = False
+        self._latency_s: Final = latency_s
+        self._waiting: Final[deque[tuple[Seq, Reply, Answer, float]]] = deque()
+
+    def __len__(self) -> int:
+        """How many answers wait."""
+        return len(self._waiting)
+
+    def answer(self, seq: Seq, reply: Reply, answer: Answer, since: float = math.nan) -> None:
+        """Hand `answer` to `reply` once `seq` is durable, which may be at once.
+
+        Calls come with ascending `seq`. `since` is the monotonic time of the submission, for the
+        latency histogram; NaN if it does not count.
+        """
+        if self.failed:
+            reply(OutcomeUnknown("the log has failed: ask again with the idempotency key"))
+        elif seq <= self.durable and not self._waiting:
+            reply(answer)
+        else:
+            self._waiting.append((seq, reply, answer, since))
+
+    async def wait_durable(self, seq: Seq) -> None:
+        """Return when `seq` is durable. Raises `OutcomeUnknown`. Cancelling forgets the wait."""
+        if seq <= self.durable:
+            await trio.lowlevel.checkpoint()
+            return
+        arrived = trio.Event()
+        told: list[Answer] = []
+
+        def reply(answer: Answer) -> None:
+            told.append(answer)
+            arrived.set()
+
+        self.answer(seq, reply, None)
+        await arrived.wait()
+        if isinstance(told[0], OutcomeUnknown):
+            raise told[0]
+
+    def advance(self, seq: Seq, now: float) -> None:
+        """Everything up to `seq` is durable since monotonic time `now`: hand out what waited."""
+        self.durable = seq
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= seq:
+            _seq, reply, answer, since = waiting.popleft()
+            if since == since:  # not NaN
+                self._latency_s.observe(now - since)
+            reply(answer)
+
+    def fail(self) -> None:
+        """Nothing will ever be durable again: tell every waiter that its outcome is unknown."""
+        self.failed = True
+        while self._waiting:
+            _seq, reply, _answer, _since = self._waiting.popleft()
+            reply(OutcomeUnknown("the log has failed: ask again with the idempotency key"))

@@ -1,0 +1,149 @@
+"""The matcher: the one task that stamps commands, applies them to the engine and encodes records.
+
+It runs ahead of the disk: what it decides is handed to the flusher, and its answers to the gate.
+"""
+
+import time
+from typing import Final, NamedTuple
+
+import trio
+
+from tradeclear.core.engine import Engine
+from tradeclear.core.idempotency import request_digest
+from tradeclear.model import reasons
+from tradeclear.model.commands import Command, PlaceOrder
+from tradeclear.model.errors import KeyReused, OutcomeUnknown, Overloaded, Quarantined
+from tradeclear.model.events import CommandRefused, Event, OrderPlaced, Record
+from tradeclear.model.units import Seq
+from tradeclear.pipeline.flusher import CommitQueue
+from tradeclear.pipeline.gate import CommitGate
+from tradeclear.pipeline.outcome import Outcome, Reply
+from tradeclear.pipeline.ports import Clock, Quarantine
+from tradeclear.pipeline.replayer import Replay
+from tradeclear.telemetry.metrics import Metrics
+from tradeclear.wal.codec import encode_record
+
+TURN_COMMANDS_MAX: Final = 256
+"""So many commands are matched before other tasks get their turn: about half a millisecond."""
+
+
+class Submission(NamedTuple):
+    """A command on its way in, and who is told what came of it."""
+
+    command: Command
+    reply: Reply
+    since: float
+    """Monotonic seconds at which it was submitted."""
+
+
+class EngineFailed(Exception):
+    """`apply` raised: a bug. The state in memory is unusable and the process must end."""
+
+
+class Matcher:
+    """Applies submissions in order. The engine belongs to it alone; others only read."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        clock: Clock,
+        queue: CommitQueue,
+        gate: CommitGate,
+        replays: trio.MemorySendChannel[Replay],
+        quarantine: Quarantine,
+        metrics: Metrics,
+    ) -> None:
+        self.engine: Final = engine
+        self._clock: Final = clock
+        self._queue: Final = queue
+        self._gate: Final = gate
+        self._replays: Final = replays
+        self._quarantine: Final = quarantine
+        self._metrics: Final = metrics
+
+    async def run(self, inbox: trio.MemoryReceiveChannel[Submission]) -> None:
+        """Match until `inbox` is closed and empty. Raises `EngineFailed`.
+
+        Cancelled, it stops between two commands: what was matched is with the flusher.
+        """
+        with self._queue.closing():
+            async for submission in inbox:
+                self._take(submission)
+                self._take_more(inbox)
+                await self._queue.wait_room()
+
+    def _take_more(self, inbox: trio.MemoryReceiveChannel[Submission]) -> None:
+        for _ in range(TURN_COMMANDS_MAX - 1):
+            try:
+                submission = inbox.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return
+            self._take(submission)
+
+    def _take(self, submission: Submission) -> None:
+        """Decide one command, or find that it was decided before."""
+        command, reply, since = submission
+        used = command.idempotency
+        if used is not None:
+            try:
+                earlier = self.engine.find_duplicate(used)
+            except KeyReused as error:
+                self._gate.answer(self.engine.seq, reply, error)
+                return
+            if earlier is not None:
+                self._replay(earlier, reply)
+                return
+        if len(self._quarantine):
+            digest = request_digest(command)
+            if digest in self._quarantine:
+                self._gate.answer(self.engine.seq, reply, Quarantined(digest.hex()))
+                return
+        record = self._apply(command, reply)
+        self._gate.answer(record.seq, reply, Outcome(record), since)
+
+    def _apply(self, command: Command, reply: Reply) -> Record:
+        engine = self.engine
+        seq = engine.seq + 1
+        now = max(self._clock(), engine.time)
+        try:
+            events = engine.apply(seq, now, command)
+            record = Record(seq, now, command, events)
+            encoded = encode_record(record)
+        except Exception as error:
+            self._give_up(seq, command, reply, error)
+            raise EngineFailed(f"record {seq}: {error!r}") from error
+        self._queue.put(encoded, record)
+        self._count(command, events)
+        return record
+
+    def _give_up(self, seq: Seq, command: Command, reply: Reply, error: Exception) -> None:
+        """Refuse this command in the future, and tell everybody who waits that we don't know."""
+        self._gate.fail()
+        reply(OutcomeUnknown("the command stopped the exchange: it is refused from now on"))
+        self._quarantine.add(request_digest(command), seq=seq, problem=repr(error))
+
+    def _replay(self, seq: Seq, reply: Reply) -> None:
+        try:
+            self._replays.send_nowait(Replay(seq, reply))
+        except trio.WouldBlock:
+            self._gate.answer(self.engine.seq, reply, Overloaded())
+
+    def _count(self, command: Command, events: tuple[Event, ...]) -> None:
+        if type(command) is not PlaceOrder:
+            return
+        metrics = self._metrics
+        metrics.orders_received += 1
+        placed = events[0]
+        if type(placed) is OrderPlaced:
+            if placed.notional:
+                metrics.orders_matched += 1
+            if placed.status == "rejected":
+                metrics.orders_rejected[reasons.NAMES[placed.reason]] += 1
+        elif type(placed) is CommandRefused:
+            metrics.orders_rejected[reasons.NAMES[placed.reason]] += 1
+
+
+def monotonic_s() -> float:
+    """Seconds of a clock that never jumps, for latencies."""
+    return time.perf_counter()

@@ -1,0 +1,96 @@
+"""A partition: a set of instruments with one channel, one matcher, one log and one total order."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+import trio
+
+from tradeclear.core.engine import Engine
+from tradeclear.model.commands import Command
+from tradeclear.model.errors import OutcomeUnknown, Overloaded, Stopping
+from tradeclear.pipeline.flusher import CommitQueue, Flusher
+from tradeclear.pipeline.gate import CommitGate
+from tradeclear.pipeline.matcher import Matcher, Submission, monotonic_s
+from tradeclear.pipeline.outcome import Reply
+from tradeclear.pipeline.ports import Clock, Quarantine, RecordLog
+from tradeclear.pipeline.publisher import Publisher
+from tradeclear.pipeline.replayer import REPLAYS_MAX, Replay, Replayer
+from tradeclear.telemetry.metrics import Metrics
+
+T = TypeVar("T")
+
+
+class Partition:
+    """One recovered engine and the tasks that move it on."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        log: RecordLog,
+        clock: Clock,
+        quarantine: Quarantine,
+        metrics: Metrics,
+        input_channel_max: int,
+    ) -> None:
+        self.engine: Final = engine
+        self.gate: Final = CommitGate(engine.seq, metrics.order_latency_s)
+        self.publisher: Final = Publisher(engine.seq)
+        self._metrics: Final = metrics
+        self._send, self._inbox = trio.open_memory_channel[Submission](input_channel_max)
+        self._replays_send, self._replays = trio.open_memory_channel[Replay](REPLAYS_MAX)
+        queue = CommitQueue()
+        self._matcher: Final = Matcher(
+            engine=engine,
+            clock=clock,
+            queue=queue,
+            gate=self.gate,
+            replays=self._replays_send,
+            quarantine=quarantine,
+            metrics=metrics,
+        )
+        self._flusher: Final = Flusher(
+            log=log, queue=queue, gate=self.gate, publisher=self.publisher, metrics=metrics
+        )
+        self._replayer: Final = Replayer(engine=engine, log=log, gate=self.gate, metrics=metrics)
+
+    async def run(self) -> None:
+        """Serve until `stop` has been called and everything taken is durable and answered.
+
+        An exception from here is final: every waiter has been told that its outcome is unknown.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._flusher.run)
+            nursery.start_soon(partial(self._replayer.run, self._replays))
+            async with self._replays_send:
+                await self._matcher.run(self._inbox)
+
+    def stop(self) -> None:
+        """Take no further commands; what was taken is finished."""
+        self._send.close()
+
+    def submit_nowait(self, command: Command, reply: Reply) -> None:
+        """Queue `command`; `reply` is called once, when the answer is durable.
+
+        Raises `Overloaded` if the input channel is full, `Stopping` or `OutcomeUnknown` if the
+        exchange takes nothing any more; then nothing was taken and `reply` is not called.
+        """
+        if self.gate.failed:
+            raise OutcomeUnknown("the exchange is stopping after a failure")
+        try:
+            self._send.send_nowait(Submission(command, reply, monotonic_s()))
+        except trio.WouldBlock:
+            raise Overloaded from None
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise Stopping("the exchange is shutting down") from None
+
+    async def query(self, read: Callable[[Engine], T]) -> T:
+        """What `read` makes of the state now, once everything that it may have seen is durable."""
+        found = read(self.engine)
+        await self.gate.wait_durable(self.engine.seq)
+        return found
+
+    def waiting(self) -> int:
+        """How many commands wait to be matched."""
+        return self._send.statistics().current_buffer_used

@@ -1,0 +1,22 @@
+"""The names of everything that is logged. A name is stable; what it carries may grow."""
+
+from typing import Final
+
+STARTING: Final = "starting"
+RECOVERED: Final = "recovered"
+CONFIGURATION_CHANGED: Final = "configuration_changed"
+CONFIGURATION_REFUSED: Final = "configuration_refused"
+READY: Final = "ready"
+STOPPING: Final = "stopping"
+STOPPED: Final = "stopped"
+TAIL_CUT: Final = "log_tail_cut"
+LOG_PRUNED: Final = "log_pruned"
+SNAPSHOT_WRITTEN: Final = "snapshot_written"
+SNAPSHOT_FAILED: Final = "snapshot_failed"
+SNAPSHOT_REFUSED: Final = "snapshot_refused"
+TASK_RESTARTED: Final = "task_restarted"
+LOG_FAILED: Final = "log_failed"
+ENGINE_FAILED: Final = "engine_failed"
+ORDER: Final = "order"
+ORDER_LINES_DROPPED: Final = "order_lines_dropped"
+REQUEST_FAILED: Final = "request_failed"
