@@ -53,8 +53,11 @@ class OrderBook:
 
     def crosses(self, side: Side, price: Ticks) -> bool:
         """Whether an incoming order at `price` (0: market) would meet a resting one."""
-        keys = self.opposite(side).keys
-        return bool(keys) and keys[-1] >= self.limit_key(side, price)
+        if side == "buy":
+            keys = self.asks.keys
+            return bool(keys) and (keys[-1] >= -price or not price)
+        keys = self.bids.keys
+        return bool(keys) and (keys[-1] >= price or not price)
 
     def rest(self, order: Order) -> Level:
         """Put `order` at the back of its price level."""

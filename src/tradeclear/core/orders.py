@@ -14,10 +14,10 @@ from tradeclear.model.units import Seq
 
 
 class Client(Struct, gc=False):
-    """One client's remembered orders and, of these, the open ones; by sequence, oldest first."""
+    """One client's remembered orders by sequence: the open ones, the closed ones as they closed."""
 
-    orders: dict[Seq, Order]
     open: dict[Seq, Order]
+    closed: dict[Seq, Order]
 
 
 class OrderTable:
@@ -43,12 +43,14 @@ class OrderTable:
         client = self.clients.get(order.client_id)
         if client is None:
             self.clients[order.client_id] = client = Client({}, {})
-        client.orders[order.sequence] = order
         client.open[order.sequence] = order
 
     def close(self, order: Order) -> None:
         """Note that `order` closed, and forget the oldest closed one where there are too many."""
-        del self.clients[order.client_id].open[order.sequence]
+        client = self.clients[order.client_id]
+        sequence = order.sequence
+        del client.open[sequence]
+        client.closed[sequence] = order
         self._closed[self._closed_next] = order
         self._closed_next += 1
         if len(self._closed) > self._closed_max:
@@ -78,8 +80,8 @@ class OrderTable:
     def _drop(self, order: Order) -> None:
         del self.by_id[order.order_id]
         client = self.clients[order.client_id]
-        del client.orders[order.sequence]
-        if not client.orders:
+        del client.closed[order.sequence]
+        if not client.closed and not client.open:
             del self.clients[order.client_id]
 
     def closed(self) -> Iterator[Order]:
@@ -98,10 +100,9 @@ class OrderTable:
         client = self.clients.get(client_id)
         if client is None:
             return
-        orders = client.open if open_only else client.orders
-        for seq in reversed(orders):
+        for seq in sorted(client.open if open_only else client.open | client.closed, reverse=True):
             if before is None or seq < before:
-                yield orders[seq]
+                yield client.open.get(seq) or client.closed[seq]
 
     def newest(self, *, before: Seq | None = None, limit: int) -> list[Order]:
         """The newest orders of all clients, newest first."""

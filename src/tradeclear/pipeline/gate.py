@@ -6,7 +6,9 @@ is unknown.
 """
 
 import math
+from bisect import bisect_right
 from collections import deque
+from operator import itemgetter
 from typing import Final
 
 import trio
@@ -33,13 +35,16 @@ class CommitGate:
     def answer(self, seq: Seq, reply: Reply, answer: Answer, since: float = math.nan) -> None:
         """Hand `answer` to `reply` once `seq` is durable, which may be at once.
 
-        Calls come with ascending `seq`. `since` is the monotonic time of the submission, for the
+        `since` is the monotonic time of the submission, for the
         latency histogram; NaN if it does not count.
         """
         if self.failed:
             reply(OutcomeUnknown("the log has failed: ask again with the idempotency key"))
-        elif seq <= self.durable and not self._waiting:
+        elif seq <= self.durable:
             reply(answer)
+        elif self._waiting and seq < self._waiting[-1][0]:
+            place = bisect_right(self._waiting, seq, key=itemgetter(0))
+            self._waiting.insert(place, (seq, reply, answer, since))
         else:
             self._waiting.append((seq, reply, answer, since))
 

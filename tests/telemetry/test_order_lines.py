@@ -1,0 +1,42 @@
+"""One line of JSON a record, newline last."""
+
+import io
+
+import orjson
+
+from tradeclear.model.commands import CancelOrder, PlaceOrder
+from tradeclear.model.events import CommandRefused, OrderPlaced, Record, TradeExecuted
+from tradeclear.telemetry.order_lines import write_lines
+
+
+def test_a_line_says_what_was_asked_and_what_came_of_it() -> None:
+    place = PlaceOrder("b", "B", "BTC-USD", "sell", "limit", 100, 2)
+    trade = TradeExecuted(1, "BTC-USD", 100, 2, "sell", "a", "b", "A", "B", 2, 0)
+    stream = io.BytesIO()
+    write_lines(
+        stream,
+        [
+            Record(2, 5, place, (OrderPlaced("b", "filled", 2, 0, 200, 0), trade)),
+            Record(3, 6, CancelOrder("nobody"), (CommandRefused(202),)),
+        ],
+    )
+    assert [orjson.loads(line) for line in stream.getvalue().splitlines()] == [
+        {
+            "event": "order",
+            "seq": 2,
+            "time_us": 5,
+            "command": "PlaceOrder",
+            "order_id": "b",
+            "status": "filled",
+            "remaining_lots": 0,
+            "trades": 1,
+            "client_id": "B",
+        },
+        {
+            "event": "order",
+            "seq": 3,
+            "time_us": 6,
+            "command": "CancelOrder",
+            "refused": "unknown_order",
+        },
+    ]
