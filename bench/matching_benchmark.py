@@ -5,7 +5,8 @@
 Prints messages, seconds, messages a second and the SHA-256 of the reports. The messages are decoded
 beforehand; timed is the book with every report made as a tuple (the text for the hash is written
 afterwards). The book is the one that `Engine.apply` drives; a modify is a cancel and a reinsert.
-`--apply` sends the same orders through the whole `Engine.apply` instead and prints that rate.
+`--apply` also sends the same flow through the whole `Engine.apply`: order ids, clients, statuses,
+trades, events and all.
 """
 
 import argparse
@@ -18,13 +19,17 @@ import time
 from pathlib import Path
 
 from tradeclear.core.book import OrderBook
+from tradeclear.core.engine import Engine
 from tradeclear.core.lifecycle import Order
+from tradeclear.model.commands import CancelOrder, Command, Configure, Limits, PlaceOrder
+from tradeclear.model.instrument import define_instrument
 from tradeclear.model.order import Side
 
 Message = tuple[int, int, int, int, int, str, int]
 Report = tuple[int | str, ...]
 
 FILLS_MAX = 1 << 62
+INSTRUMENT = define_instrument("BENCHMARK", tick_size="1", lot_size="1")
 
 
 def read_messages(path: Path) -> list[Message]:
@@ -97,6 +102,50 @@ def run(messages: list[Message]) -> tuple[list[Report], float]:
     return reports, time.perf_counter() - started
 
 
+def as_commands(messages: list[Message], reports: list[Report]) -> list[Command]:
+    """The same flow as commands for the engine, which never takes an order id twice.
+
+    Prices and ids are those of the messages; each life of an id gets a number. A modify becomes a
+    cancel and, unless `reports` says that it was rejected, a new order.
+    """
+    rejected = {report[1] for report in reports if report[0] == 5}
+    lives: dict[str, int] = {}
+    commands: list[Command] = [Configure((INSTRUMENT,), Limits())]
+    sides: dict[str, Side] = {}
+    for kind, side_number, ioc, quantity, seq, order_id, price in messages:
+        life = lives.get(order_id, 0)
+        if kind:
+            commands.append(CancelOrder(f"{order_id}.{life}"))
+        if kind == 1 or seq in rejected:
+            continue
+        if kind == 0:
+            sides[order_id] = "sell" if side_number else "buy"
+        lives[order_id] = life + 1
+        commands.append(
+            PlaceOrder(
+                f"{order_id}.{life + 1}",
+                "client",
+                INSTRUMENT.name,
+                sides[order_id],
+                "limit",
+                price,
+                quantity,
+                "ioc" if ioc else "gtc",
+            )
+        )
+    return commands
+
+
+def run_apply(commands: list[Command]) -> tuple[Engine, float]:
+    """Feed every command to a fresh engine. Returns it and the seconds taken."""
+    engine = Engine()
+    apply = engine.apply
+    started = time.perf_counter()
+    for seq, command in enumerate(commands, 1):
+        apply(seq, seq, command)
+    return engine, time.perf_counter() - started
+
+
 def digest(reports: list[Report]) -> str:
     """SHA-256 of the reports as text, stable-sorted by (sequence, kind)."""
     ordered = sorted(reports, key=lambda report: (report[1], report[0]))
@@ -109,13 +158,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE.bin.xz")
+    parser.add_argument(
+        "--apply", action="store_true", help="also time the flow through the whole Engine.apply"
+    )
     parser.add_argument("--runs", type=int, default=1, help="time so many runs, report the median")
     arguments = parser.parse_args()
     for path in arguments.files:
         messages = read_messages(path)
         gc.collect()
         gc.freeze()
-        gc.disable()
         reports, first = run(messages)
         median = statistics.median([first, *(run(messages)[1] for _ in range(arguments.runs - 1))])
         print(path.name)
@@ -123,7 +174,10 @@ def main() -> None:
         print(f"  seconds    {median:.3f}")
         print(f"  messages/s {len(messages) / median:,.0f}")
         print(f"  sha256     {digest(reports)}")
-        gc.enable()
+        if arguments.apply:
+            commands = as_commands(messages, reports)
+            seconds = statistics.median(run_apply(commands)[1] for _ in range(arguments.runs))
+            print(f"  Engine.apply: {len(commands):,} commands, {len(commands) / seconds:,.0f} /s")
 
 
 if __name__ == "__main__":

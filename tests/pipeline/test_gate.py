@@ -26,6 +26,15 @@ def test_an_answer_waits_for_its_record() -> None:
     assert told[-1] == ("d", None)
 
 
+def test_an_answer_that_was_computed_earlier_does_not_wait_for_a_later_one() -> None:
+    told: list[str] = []
+    commit_gate = gate()
+    commit_gate.answer(3, lambda _answer: told.append("later"), None)
+    commit_gate.answer(1, lambda _answer: told.append("earlier"), None)
+    commit_gate.advance(1, now=0)
+    assert told == ["earlier"]
+
+
 def test_an_answer_from_durable_state_leaves_at_once() -> None:
     told: list[Answer] = []
     gate(durable=5).answer(5, told.append, None)

@@ -1,0 +1,1 @@
+"""The command line: `tradeclear serve`, `tradeclear wal …`."""

@@ -1,0 +1,32 @@
+"""`tradeclear` and what it can do."""
+
+from typing import Annotated
+
+import typer
+
+from tradeclear import __version__
+from tradeclear.cli.serve import serve
+
+app = typer.Typer(
+    name="tradeclear",
+    help="An exchange in one process: every outcome is durable before anyone hears of it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tradeclear {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass

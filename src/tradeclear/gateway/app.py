@@ -1,0 +1,151 @@
+"""The Quart-Trio app: every route of the front door, mounted from one table."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from time import monotonic
+from typing import Any, Final
+
+from quart import Response, request
+from quart.wrappers.base import BaseRequestWebsocket
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import MapAdapter
+
+from tradeclear.gateway.admin import Admin
+from tradeclear.gateway.batch import BatchRoutes
+from tradeclear.gateway.description import Description
+from tradeclear.gateway.guard import ROUTE, Guard, internal_error
+from tradeclear.gateway.market_data import MarketData
+from tradeclear.gateway.order_reads import OrderReads
+from tradeclear.gateway.order_routes import OrderRoutes
+from tradeclear.gateway.problems import (
+    MALFORMED_REQUEST,
+    METHOD_NOT_ALLOWED,
+    UNKNOWN_ROUTE,
+    Reply,
+    problem,
+)
+from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
+from tradeclear.gateway.refusals import refusal
+from tradeclear.gateway.routing import Call, Route, one_key, read_query
+from tradeclear.model.errors import TradeclearError
+from tradeclear.pipeline.exchange import Exchange
+from tradeclear.telemetry.events import REQUEST_FAILED
+from tradeclear.telemetry.logs import log
+from tradeclear.telemetry.metrics import Metrics
+
+BODY_BYTES_MAX: Final = 1_048_576
+BODY_TIMEOUT_S: Final = 10.0
+
+
+class App(QuartTrio):
+    """Quart behind a `Guard`. A route is found by method and path alone: no header can upset it."""
+
+    def __init__(self, metrics: Metrics, *, body_bytes_max: int, body_timeout_s: float) -> None:
+        super().__init__("tradeclear", static_folder=None)
+        self.url_map.strict_slashes = False
+        self.url_map.merge_slashes = False
+        # The guard has read the body, and the server watches over the writing.
+        self.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
+        inner: Any = super().asgi_app
+        self._guard: Final = Guard(
+            inner, metrics, body_bytes_max=body_bytes_max, body_timeout_s=body_timeout_s
+        )
+
+    async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._guard(scope, receive, send)
+
+    def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
+        if request is None:
+            return None
+        return self.url_map.bind(
+            "localhost",
+            url_scheme=request.scheme,
+            default_method=request.method,
+            path_info=request.path,
+        )
+
+
+def create_app(
+    exchange: Exchange,
+    metrics: Metrics,
+    *,
+    client_rate_per_s: float = 0,
+    client_burst: int = 1,
+    address_rate_per_s: float = 0,
+    address_burst: int = 1,
+    body_bytes_max: int = BODY_BYTES_MAX,
+    body_timeout_s: float = BODY_TIMEOUT_S,
+    routes: Sequence[Route] = (),
+    clock: Callable[[], float] = monotonic,
+) -> App:
+    """The app over `exchange`. A rate of 0 is no limit. `routes`: more of them, from elsewhere."""
+    limits = RateLimits(
+        client=TokenBuckets(rate_per_s=client_rate_per_s, burst=client_burst, clock=clock),
+        address=TokenBuckets(rate_per_s=address_rate_per_s, burst=address_burst, clock=clock),
+    )
+    described = (
+        *OrderRoutes(exchange, limits).routes(),
+        *BatchRoutes(exchange, limits).routes(),
+        *OrderReads(exchange).routes(),
+        *MarketData(exchange).routes(),
+        *Admin(exchange, metrics).routes(),
+        *routes,
+    )
+    app = App(metrics, body_bytes_max=body_bytes_max, body_timeout_s=body_timeout_s)
+    description = Description(described, version("tradeclear"))
+    for route in (*described, *description.routes()):
+        mount(app, route, limits)
+    app.register_error_handler(HTTPException, _http_problem)
+    app.register_error_handler(Exception, _fault)
+    return app
+
+
+def mount(app: App, route: Route, limits: RateLimits) -> None:
+    """Serve `route` on `app`."""
+    rule = route.path.replace("{", "<").replace("}", ">")
+    app.add_url_rule(rule, route.name, _handler(route, limits), methods=[route.method])
+
+
+def _handler(route: Route, limits: RateLimits) -> Callable[..., Awaitable[Response]]:
+    async def handle(**path: str) -> Response:
+        scope: Any = request.scope
+        scope[ROUTE] = route.label
+        address = (scope.get("client") or ("", 0))[0]
+        try:
+            if route.limited:
+                limits.charge_address(address)
+            call = Call(
+                path=path,
+                query=read_query(route, request.query_string.decode("latin-1")),
+                body=await request.body,
+                key=one_key(request.headers.getlist("Idempotency-Key")),
+                address=address,
+            )
+            reply = await route.endpoint(call)
+        except TradeclearError as error:
+            reply = refusal(error)
+        return _response(reply)
+
+    return handle
+
+
+def _response(reply: Reply) -> Response:
+    return Response(reply.body, reply.status, dict(reply.headers), content_type=reply.content_type)
+
+
+async def _http_problem(error: HTTPException) -> Response:
+    """Quart's and Werkzeug's own refusals, as problems."""
+    if isinstance(error, NotFound):
+        return _response(problem(UNKNOWN_ROUTE, "no such route: see /docs"))
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        return _response(
+            problem(METHOD_NOT_ALLOWED, f"this route takes {allowed}", headers=[("Allow", allowed)])
+        )
+    return _response(problem(MALFORMED_REQUEST, error.description or error.name))
+
+
+async def _fault(error: Exception) -> Response:
+    log.error(REQUEST_FAILED, problem=repr(error), exc_info=error)
+    return _response(internal_error())

@@ -1,0 +1,193 @@
+"""Many operations in one request: each for itself, in order, answered when the last is durable."""
+
+from functools import partial
+from typing import Annotated, Final, TypeAlias
+
+import trio
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.structs import replace
+
+from tradeclear.gateway.decode import read_batch, read_element
+from tradeclear.gateway.fields import check_key
+from tradeclear.gateway.order_routes import COMMAND_PROBLEMS
+from tradeclear.gateway.orders import Instruments, amend, cancel, place
+from tradeclear.gateway.problems import PROBLEM_JSON, Reply
+from tradeclear.gateway.rate_limits import RateLimits
+from tradeclear.gateway.reads import instrument_names
+from tradeclear.gateway.refusals import refusal
+from tradeclear.gateway.replies import answer
+from tradeclear.gateway.requests import AmendElement, BatchRequest, CancelElement, PlaceRequest
+from tradeclear.gateway.routing import Call, Route
+from tradeclear.gateway.views import OrderView, TradeView
+from tradeclear.model.commands import AmendOrder, CancelOrder, PlaceOrder
+from tradeclear.model.errors import InvalidField, TradeclearError
+from tradeclear.pipeline.exchange import Exchange
+from tradeclear.pipeline.outcome import Answer, Outcome
+
+ELEMENTS_MAX: Final = 1_000
+TURN_ELEMENTS: Final = 64
+"""So many elements are read or written before other tasks get their turn."""
+
+Element: TypeAlias = PlaceRequest | CancelElement | AmendElement
+Single: TypeAlias = PlaceOrder | CancelOrder | AmendOrder
+
+
+class ElementDone(Struct, frozen=True):
+    """What became of an element, as the route for it alone would have answered."""
+
+    status: int
+    order: OrderView
+    trades: list[TradeView] | UnsetType = UNSET
+    replayed: bool | UnsetType = UNSET
+
+
+class BatchReply(Struct, frozen=True):
+    """A result for each element, in order. Each has its own `status`."""
+
+    results: Annotated[
+        list[Raw],
+        Meta(
+            extra_json_schema={
+                "items": {
+                    "anyOf": [
+                        {"$ref": f"#/components/schemas/{kind}"}
+                        for kind in ("ElementDone", "Problem")
+                    ]
+                }
+            }
+        ),
+    ]
+
+
+class BatchRoutes:
+    """`POST /orders/batch`."""
+
+    def __init__(self, exchange: Exchange, limits: RateLimits) -> None:
+        self._exchange: Final = exchange
+        self._limits: Final = limits
+
+    def routes(self) -> tuple[Route, ...]:
+        """What is mounted."""
+        return (
+            Route(
+                method="POST",
+                path="/orders/batch",
+                name="batch",
+                summary="Place, cancel and amend up to 1,000 orders",
+                tag="orders",
+                endpoint=self.batch,
+                body=BatchRequest,
+                idempotent=True,
+                replies={200: BatchReply},
+                problems=COMMAND_PROBLEMS,
+            ),
+        )
+
+    async def batch(self, call: Call) -> Reply:
+        """Carry out every element. Cancelled, all elements have been taken or none."""
+        raw = read_batch(call.body)
+        if len(raw) > ELEMENTS_MAX:
+            raise InvalidField("orders", f"must hold at most {ELEMENTS_MAX} elements")
+        if call.key is not None:
+            check_key("Idempotency-Key", call.key)
+        elements: list[Element | TradeclearError] = []
+        for index, element in enumerate(raw):
+            elements.append(self._read(element, index, call))
+            if not index % TURN_ELEMENTS:
+                await trio.lowlevel.checkpoint()
+        names = await self._instrument_names(elements)
+        commands = [_command(element, self._exchange, names) for element in elements]
+        return await self._written(await self._submit_all(commands))
+
+    def _read(self, raw: Raw, index: int, call: Call) -> Element | TradeclearError:
+        """One element, paid for. The request's key, numbered, serves those that have none."""
+        try:
+            if index:
+                self._limits.charge_address(call.address)
+            element = read_element(raw)
+            if element.client_id is not None:
+                self._limits.charge_client(element.client_id)
+        except TradeclearError as error:
+            return error
+        if call.key is None or element.idempotency_key is not None:
+            return element
+        return replace(element, idempotency_key=f"{call.key}/{index}")
+
+    async def _instrument_names(self, elements: list[Element | TradeclearError]) -> dict[str, str]:
+        """Order id to instrument for every amend, of orders of this very batch too."""
+        names: dict[str, str] = {}
+        ids = [element.order_id for element in elements if isinstance(element, AmendElement)]
+        if ids:
+            names = await self._exchange.query(partial(instrument_names, order_ids=ids))
+            for element in elements:
+                if isinstance(element, PlaceRequest) and element.order_id and element.instrument:
+                    names.setdefault(element.order_id, element.instrument)
+        return names
+
+    async def _submit_all(self, commands: list[Single | TradeclearError]) -> list[Answer]:
+        """Hand over everything at once. After one that is not taken none is, to keep the order."""
+        answers: list[Answer] = [None] * len(commands)
+        all_there = trio.Event()
+        waiting = 1
+
+        def arrived() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:
+                all_there.set()
+
+        def reply(index: int, told: Answer) -> None:
+            answers[index] = told
+            arrived()
+
+        refused: TradeclearError | None = None
+        for index, command in enumerate(commands):
+            if isinstance(command, TradeclearError) or refused is not None:
+                answers[index] = command if isinstance(command, TradeclearError) else refused
+                continue
+            waiting += 1
+            try:
+                self._exchange.submit_nowait(command, partial(reply, index))
+            except TradeclearError as error:
+                reply(index, error)
+                refused = error
+        arrived()
+        await all_there.wait()
+        return answers
+
+    async def _written(self, answers: list[Answer]) -> Reply:
+        results = []
+        for index, told in enumerate(answers):
+            results.append(_result(told, self._exchange))
+            if not index % TURN_ELEMENTS:
+                await trio.lowlevel.checkpoint()
+        return Reply(200, b'{"results":[' + b",".join(results) + b"]}")
+
+
+def _command(
+    element: Element | TradeclearError, instruments: Instruments, names: dict[str, str]
+) -> Single | TradeclearError:
+    """An element's command, or what is wrong with it."""
+    try:
+        if isinstance(element, PlaceRequest):
+            return place(element, None, instruments)
+        if isinstance(element, CancelElement):
+            return cancel(element.order_id, element, None)
+        if isinstance(element, AmendElement):
+            name = names.get(element.order_id)
+            return amend(element.order_id, element, None, instruments, name)
+    except TradeclearError as error:
+        return error
+    return element
+
+
+def _result(told: Answer, instruments: Instruments) -> bytes:
+    """One reply's body, with its status and the mark of a replay inside."""
+    if isinstance(told, Outcome):
+        reply = answer(told, instruments)
+        mark = b'"replayed":true,' if told.replayed else b""
+    else:
+        assert told is not None
+        reply, mark = refusal(told), b""
+    status = b"" if reply.content_type == PROBLEM_JSON else b'"status":%d,' % reply.status
+    return b"{" + mark + status + reply.body[1:]

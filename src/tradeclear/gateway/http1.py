@@ -1,0 +1,114 @@
+"""Hypercorn's HTTP/1.1, made strict: no other protocol, no ambiguous framing, problems in JSON."""
+
+from typing import Final
+
+import h11
+from hypercorn.events import Closed, Event
+from hypercorn.protocol.h11 import H11Protocol
+
+from tradeclear.gateway.problems import (
+    HEADERS_TOO_LARGE,
+    MALFORMED_REQUEST,
+    REQUEST_TIMEOUT,
+    Kind,
+    problem,
+)
+
+VERSIONS: Final = (b"1.0", b"1.1")
+COMPLETE: Final = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
+
+
+class Refused(Exception):
+    """The request's head is not acceptable; the connection ends with the answer to it."""
+
+    def __init__(self, kind: Kind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Parser(h11.Connection):
+    """h11, which remembers what it found wrong."""
+
+    problem = "the request is not proper HTTP"
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        try:
+            return super().next_event()
+        except h11.RemoteProtocolError as error:
+            self.problem = str(error)
+            raise
+
+
+class Http1(H11Protocol):
+    """One connection's requests."""
+
+    connection: Parser
+    _head_only = False
+
+    async def initiate(self) -> None:
+        self.connection = Parser(
+            h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size
+        )
+
+    @property
+    def read_whole(self) -> bool:
+        """Whether the request under way has been read to its end, and nothing after it."""
+        return self.connection.their_state in COMPLETE and not self.connection.trailing_data[0]
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether a request has been read whole and is being answered."""
+        return self.stream is not None and self.connection.their_state in COMPLETE
+
+    async def handle(self, event: Event) -> None:
+        try:
+            await super().handle(event)
+        except Refused as refused:
+            await self.refuse(refused.kind, refused.detail)
+            await self.send(Closed())
+
+    async def refuse(self, kind: Kind, detail: str) -> None:
+        """Answer without asking the app. The connection must be closed afterwards."""
+        if self.connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        reply = problem(kind, detail)
+        headers = [
+            (b"content-type", reply.content_type.encode()),
+            (b"content-length", str(len(reply.body)).encode()),
+            (b"connection", b"close"),
+            *self.config.response_headers("h11"),
+        ]
+        await self._send_h11_event(h11.Response(status_code=reply.status, headers=headers))
+        if self._head_only:
+            return
+        await self._send_h11_event(h11.Data(data=reply.body))
+        await self._send_h11_event(h11.EndOfMessage())
+
+    async def _send_error_response(self, status_code: int) -> None:
+        kind = {408: REQUEST_TIMEOUT, 431: HEADERS_TOO_LARGE}.get(status_code, MALFORMED_REQUEST)
+        await self.refuse(kind, self.connection.problem)
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Refuse what proxies and we might read differently. There is no upgrade to HTTP/2."""
+        self._head_only = event.method == b"HEAD"
+        size = len(event.target) + sum(len(name) + len(value) + 4 for name, value in event.headers)
+        if size > self.config.h11_max_incomplete_size:
+            raise Refused(
+                HEADERS_TOO_LARGE,
+                f"the head must be at most {self.config.h11_max_incomplete_size} bytes",
+            )
+        if event.http_version not in VERSIONS:
+            raise Refused(MALFORMED_REQUEST, "this is a server of HTTP/1.1")
+        names = [name for name, _value in event.headers]
+        if b"transfer-encoding" in names:
+            if b"content-length" in names:
+                raise Refused(
+                    MALFORMED_REQUEST, "Content-Length and Transfer-Encoding exclude each other"
+                )
+            if event.http_version != b"1.1":
+                raise Refused(MALFORMED_REQUEST, "HTTP/1.0 knows no Transfer-Encoding")
+
+    async def _maybe_recycle(self) -> None:
+        self._head_only = False
+        await super()._maybe_recycle()

@@ -1,0 +1,1 @@
+"""The composition root: what the exchange consists of, wired in one place, under one nursery."""

@@ -1,0 +1,230 @@
+"""The supervisor: builds the exchange from its settings and runs it under one nursery.
+
+Read `_run` to see every task there is. A failure of matcher or flusher ends the process at once
+(fail-stop); the others are started again.
+"""
+
+import gc
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import trio
+
+from tradeclear.config.load import SettingsError
+from tradeclear.config.settings import Settings
+from tradeclear.core.engine import Engine
+from tradeclear.gateway.app import create_app
+from tradeclear.gateway.server import serve as serve_http
+from tradeclear.model import reasons
+from tradeclear.model.errors import TradeclearError
+from tradeclear.model.events import CommandRefused
+from tradeclear.model.units import Seq
+from tradeclear.pipeline.exchange import Exchange
+from tradeclear.pipeline.partition import Partition
+from tradeclear.pipeline.snapshotter import Snapshotter
+from tradeclear.supervisor.order_log import OrderLog
+from tradeclear.supervisor.restarting import restarting
+from tradeclear.supervisor.retention import Retention
+from tradeclear.supervisor.snapshot_files import ReplicaSnapshots, write_snapshot
+from tradeclear.supervisor.startup import (
+    Opened,
+    configuration_changes,
+    open_and_recover,
+    wanted_configuration,
+)
+from tradeclear.telemetry import events
+from tradeclear.telemetry.logs import log
+from tradeclear.telemetry.metrics import Metrics
+from tradeclear.wal.errors import LogFailed, SnapshotFailed
+from tradeclear.wal.posix import PosixStorage
+from tradeclear.wal.quarantine import Quarantine
+
+MICROS_PER_S: Final = 1_000_000
+
+
+class ConfigurationRefused(TradeclearError):
+    """The state does not allow what the settings ask for."""
+
+
+async def run(
+    settings: Settings,
+    *,
+    ready: Callable[[str], None],
+    progress: Callable[[Seq], None] = lambda seq: None,
+) -> None:
+    """Run the exchange until SIGINT or SIGTERM; then drain, sync, snapshot and return.
+
+    `ready` is told the address once orders are taken, `progress` how far recovery has come. Raises
+    what `ExitCode` names: see `cli/serve.py`.
+    """
+    log.info(events.STARTING, wal_dir=settings.wal_dir)
+    storage = _open_directory(settings.wal_dir)
+    opened = await trio.to_thread.run_sync(
+        partial(
+            open_and_recover,
+            storage,
+            segment_bytes_max=settings.segment_bytes_max,
+            progress=progress,
+        )
+    )
+    gc.collect()
+    gc.freeze()
+    try:
+        await _run(settings, storage, opened, ready)
+    finally:
+        opened.log.close()
+    log.info(events.STOPPED, seq=opened.recovered.engine.seq)
+
+
+async def _run(
+    settings: Settings, storage: PosixStorage, opened: Opened, ready: Callable[[str], None]
+) -> None:
+    engine = opened.recovered.engine
+    metrics = Metrics()
+    partition = Partition(
+        engine=engine,
+        log=opened.log,
+        clock=wall_clock,
+        quarantine=Quarantine(storage),
+        metrics=metrics,
+        input_channel_max=settings.input_channel_max,
+    )
+    retention = Retention(settings, storage, opened.log, engine)
+    snapshotter = Snapshotter(
+        partition=partition,
+        store=ReplicaSnapshots(storage),
+        interval_s=settings.snapshot_interval_s,
+        last_seq=opened.recovered.snapshot_seq,
+        metrics=metrics,
+        after=retention.prune,
+    )
+    exchange = Exchange(partition, snapshotter)
+    order_log = OrderLog(partition.publisher, metrics)
+    _watch(metrics, partition)
+    app = create_app(
+        exchange,
+        metrics,
+        client_rate_per_s=settings.rate_limit_client_per_s,
+        client_burst=settings.rate_limit_client_burst,
+        address_rate_per_s=settings.rate_limit_address_per_s,
+        address_burst=settings.rate_limit_address_burst,
+        body_bytes_max=settings.body_bytes_max,
+        body_timeout_s=settings.body_timeout_s,
+    )
+
+    stop_serving = trio.Event()
+    stop_signals = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partition.run)
+        await _configure(settings, exchange, partition)
+        background = await nursery.start(_background, snapshotter, order_log, settings, metrics)
+        with stop_signals as signals:
+            async with trio.open_nursery() as doors:
+                address = await doors.start(_serve, app, settings, stop_serving)
+                ready(address)
+                log.info(events.READY, address=address, seq=engine.seq)
+                await anext(signals)
+                log.info(events.STOPPING, seq=engine.seq)
+                exchange.stopping = True
+                stop_serving.set()
+        background.cancel()
+        partition.stop()
+
+    if engine.seq != snapshotter.last_seq:
+        await _last_snapshot(storage, engine, retention)
+
+
+async def _background(
+    snapshotter: Snapshotter,
+    order_log: OrderLog,
+    settings: Settings,
+    metrics: Metrics,
+    *,
+    task_status: trio.TaskStatus[trio.CancelScope],
+) -> None:
+    """What may fail and be started again."""
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(restarting, "snapshotter", snapshotter.run, metrics, (LogFailed,))
+            if settings.order_log:
+                nursery.start_soon(restarting, "order_log", order_log.run, metrics)
+            task_status.started(scope)
+
+
+async def _serve(
+    app: object, settings: Settings, shutdown: trio.Event, *, task_status: trio.TaskStatus[str]
+) -> None:
+    await serve_http(
+        app,
+        host=settings.host,
+        port=settings.port,
+        shutdown=shutdown,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        header_bytes_max=settings.header_bytes_max,
+        header_timeout_s=settings.header_timeout_s,
+        write_timeout_s=settings.write_timeout_s,
+        keep_alive_timeout_s=settings.keep_alive_timeout_s,
+        connections_max=settings.connections_max,
+        task_status=task_status,
+    )
+
+
+async def _configure(settings: Settings, exchange: Exchange, partition: Partition) -> None:
+    """Bring the state's configuration to what the settings ask for. Raises if it is refused."""
+    wanted = wanted_configuration(settings, partition.engine)
+    changes = configuration_changes(wanted, partition.engine)
+    if not changes:
+        return
+    outcome = await exchange.submit(wanted)
+    event = outcome.record.events[0]
+    if isinstance(event, CommandRefused):
+        log.error(events.CONFIGURATION_REFUSED, **changes)
+        raise ConfigurationRefused(
+            f"{reasons.NAMES[event.reason]}: tick and lot sizes can't change while orders are open "
+            f"({', '.join(f'{name}: {change}' for name, change in changes.items())}). "
+            "Cancel the open orders first, or put the old sizes back."
+        )
+    log.info(events.CONFIGURATION_CHANGED, **changes)
+
+
+async def _last_snapshot(storage: PosixStorage, engine: Engine, retention: Retention) -> None:
+    """Spare the next start the replay; without it, the log has everything all the same."""
+    started = time.perf_counter()
+    try:
+        info = await trio.to_thread.run_sync(write_snapshot, storage, engine, started)
+    except SnapshotFailed as error:
+        log.error(events.SNAPSHOT_FAILED, problem=str(error))
+        return
+    log.info(events.SNAPSHOT_WRITTEN, seq=info.seq, file=info.file, state_hash=info.state_hash)
+    await retention.prune()
+
+
+def _open_directory(wal_dir: str) -> PosixStorage:
+    try:
+        return PosixStorage(wal_dir, create=True)
+    except OSError as error:
+        raise SettingsError(f"wal_dir: {wal_dir}: {error.strerror}") from error
+
+
+def _watch(metrics: Metrics, partition: Partition) -> None:
+    """Let the metrics look at what is here anyway."""
+    engine, gate = partition.engine, partition.gate
+    metrics.gauge("sequence", "Newest record decided.", lambda: engine.seq)
+    metrics.gauge("durable_sequence", "Newest durable record.", lambda: gate.durable)
+    metrics.gauge("durable_lag", "Records not durable yet.", lambda: engine.seq - gate.durable)
+    metrics.gauge("input_channel_waiting", "Commands not matched yet.", partition.waiting)
+    metrics.gauge("open_orders", "Orders in the books.", lambda: engine.orders.open_count)
+    metrics.gauge("idempotency_keys", "Keys remembered.", lambda: len(engine.keys))
+    metrics.depth = lambda: [
+        (name, side.side, len(side))
+        for name, book in engine.books.items()
+        for side in (book.bids, book.asks)
+    ]
+
+
+def wall_clock() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000

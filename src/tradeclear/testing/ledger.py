@@ -1,0 +1,224 @@
+"""What a client knows: everything it sent, everything that was acknowledged, and what follows.
+
+The replies of all commands together determine every order: an order is as the last command on it
+said, and then as the trades say that it made as a maker. So the ledger predicts what the exchange
+must answer, to the last field, and finds what was lost, doubled or changed. It does no I/O.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any, Final, Literal, NamedTuple
+
+Json = dict[str, Any]
+Kind = Literal["lost", "doubled", "differing"]
+
+NOT_LOGGED: Final = frozenset({400, 405, 413, 415, 422, 429, 503})
+"""Statuses of requests that were refused before the matcher, and of those that may have been."""
+
+DERIVED_STEP: Final = Decimal("0.00000001")
+_exact = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+
+class Answer(NamedTuple):
+    """An acknowledgement as it came."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Json:
+        """The body with exact numbers."""
+        parsed = json.loads(self.body, parse_float=Decimal)
+        assert isinstance(parsed, dict), f"not an object: {self.body!r}"
+        return parsed
+
+
+@dataclass(slots=True)
+class Sent:
+    """A command that was sent under an idempotency key. `answer` None: not acknowledged (yet)."""
+
+    key: str
+    client_id: str
+    method: str
+    path: str
+    body: bytes
+    answer: Answer | None = None
+
+
+class Finding(NamedTuple):
+    """Something that must not be."""
+
+    kind: Kind
+    text: str
+
+
+class Ledger:
+    """The commands of one log, from its first to its last."""
+
+    def __init__(self, first_sequence: int) -> None:
+        self.first_sequence: Final = first_sequence
+        """The log's last sequence before the first of these commands."""
+        self.sent: Final[list[Sent]] = []
+        self.trades: Final[dict[int, Json]] = {}
+        self.told: Final[dict[str, Json]] = {}
+        """The newest state of each order that a reply to a command on it told."""
+        self.touched: Final[set[str]] = set()
+        """Orders that were placed, changed or traded since this was last emptied."""
+        self._by_order: Final[defaultdict[str, list[Json]]] = defaultdict(list)
+
+    def send(self, key: str, client_id: str, method: str, path: str, body: bytes) -> Sent:
+        """Note that a command is about to be sent."""
+        sent = Sent(key, client_id, method, path, body)
+        self.sent.append(sent)
+        return sent
+
+    def acknowledge(self, sent: Sent, answer: Answer) -> list[Finding]:
+        """Note the first answer to a command. Returns what is wrong with it by itself."""
+        assert sent.answer is None, f"{sent.key} was answered before"
+        sent.answer = answer
+        if answer.status >= 500:
+            return [Finding("differing", f"{describe(sent)}: {answer.status} {answer.body!r}")]
+        if answer.status >= 300:
+            return []
+        told = answer.json()
+        self._learn(told["order"])
+        return [finding for trade in told.get("trades", ()) for finding in self._trade(trade)]
+
+    def _learn(self, order: Json) -> None:
+        order_id = order["order_id"]
+        self.touched.add(order_id)
+        known = self.told.get(order_id)
+        if known is None or known["updated_sequence"] <= order["updated_sequence"]:
+            self.told[order_id] = order
+
+    def _trade(self, trade: Json) -> list[Finding]:
+        known = self.trades.get(trade["trade_id"])
+        if known is not None:
+            return [Finding("doubled", f"trade {trade} was told of before: {known}")]
+        self.trades[trade["trade_id"]] = trade
+        for order_id in (trade["buy_order_id"], trade["sell_order_id"]):
+            self._by_order[order_id].append(trade)
+            self.touched.add(order_id)
+        return []
+
+    def unacknowledged(self) -> list[Sent]:
+        """Commands whose outcome is unknown."""
+        return [sent for sent in self.sent if sent.answer is None]
+
+    def acknowledged(self) -> int:
+        """How many commands were answered."""
+        return sum(sent.answer is not None for sent in self.sent)
+
+    def logged(self) -> int:
+        """How many records the acknowledged commands have made."""
+        return sum(
+            sent.answer is not None and sent.answer.status not in NOT_LOGGED for sent in self.sent
+        )
+
+    def expected(self, order_id: str) -> Json:
+        """The order as it must be now, if every command was acknowledged."""
+        order = dict(self.told[order_id])
+        trades = self._by_order.get(order_id, [])
+        later = [trade for trade in trades if trade["sequence"] > order["updated_sequence"]]
+        if not later:
+            return order
+        last = max(later, key=lambda trade: int(trade["sequence"]))
+        order["filled_quantity"] += sum(trade["quantity"] for trade in later)
+        order["remaining_quantity"] = order["quantity"] - order["filled_quantity"]
+        done = not order["remaining_quantity"]
+        order["status"] = "filled" if done else "partially_filled"
+        order["closed"] = done
+        order["average_price"] = average_price(trades)
+        order["updated_sequence"], order["updated_at"] = last["sequence"], last["timestamp"]
+        return order
+
+    # What must not be
+
+    def check_repeat(self, sent: Sent, answer: Answer, replayed: bool) -> list[Finding]:
+        """The answer to an acknowledged command that was sent again with its key."""
+        assert sent.answer is not None
+        if not replayed:
+            return [Finding("lost", f"{describe(sent)}: the key is not known any more: {answer}")]
+        if answer != sent.answer:
+            return [
+                Finding("differing", f"{describe(sent)}: first {sent.answer}, repeated {answer}")
+            ]
+        return []
+
+    def check_order(self, order_id: str, shown: Json | None) -> list[Finding]:
+        """What the exchange shows of an order that it has acknowledged (None: it has none)."""
+        expected = self.expected(order_id)
+        if shown is None:
+            return [Finding("lost", f"order {order_id} is gone; it should be {expected}")]
+        wrong = sorted(
+            name for name in expected.keys() | shown.keys() if expected.get(name) != shown.get(name)
+        )
+        if wrong:
+            return [Finding("differing", f"{wrong} of order {shown}; it should be {expected}")]
+        return []
+
+    def check_listing(self, clients: Iterable[str], shown: Iterable[Json]) -> list[Finding]:
+        """All orders of some clients: those that were acknowledged, each once, and no others."""
+        clients = set(clients)
+        counted = Counter(order["order_id"] for order in shown)
+        mine = {name for name, order in self.told.items() if order["client_id"] in clients}
+        lost = [Finding("lost", f"order {name} is not listed") for name in mine - counted.keys()]
+        return lost + [
+            Finding("doubled", f"order {name} is listed {times} x")
+            for name, times in counted.items()
+            if times > 1 or name not in mine
+        ]
+
+    def check_trades(self, shown: Iterable[Json]) -> list[Finding]:
+        """All trades that the exchange tells of."""
+        found: list[Finding] = []
+        listed: set[int] = set()
+        for trade in shown:
+            trade_id = trade["trade_id"]
+            if trade_id in listed or trade_id not in self.trades:
+                found.append(Finding("doubled", f"nobody was told of trade {trade}"))
+            elif self.trades[trade_id] != trade:
+                told = self.trades[trade_id]
+                found.append(Finding("differing", f"trade {trade}; the reply said {told}"))
+            listed.add(trade_id)
+        gone = self.trades.keys() - listed
+        return found + [Finding("lost", f"trade {self.trades[name]}") for name in gone]
+
+    def check_sequence(self, last_sequence: int) -> list[Finding]:
+        """The log has one record for each command: fewer were lost, more were doubled."""
+        surplus = last_sequence - self.first_sequence - self.logged()
+        if not surplus:
+            return []
+        kind: Kind = "doubled" if surplus > 0 else "lost"
+        return [Finding(kind, f"the log has {surplus:+} records than were acknowledged")]
+
+    def check_sums(self, orders: Mapping[str, Json]) -> list[Finding]:
+        """What was bought, what was sold and what was traded: three equal numbers."""
+        sums: Counter[str] = Counter()
+        for order in orders.values():
+            sums[order["side"]] += order["filled_quantity"]
+            if order["remaining_quantity"] < 0:
+                return [Finding("differing", f"filled beyond its quantity: {order}")]
+        traded = sum(trade["quantity"] for trade in self.trades.values())
+        if sums["buy"] == sums["sell"] == traded:
+            return []
+        text = f"bought {sums['buy']}, sold {sums['sell']}, traded {traded}"
+        return [Finding("differing", text)]
+
+
+def average_price(trades: Iterable[Json]) -> Decimal:
+    """What a unit cost on average in `trades`, rounded half-even to 8 decimals."""
+    pairs = [(Decimal(trade["price"]), Decimal(trade["quantity"])) for trade in trades]
+    notional = Decimal(0)
+    quantity = Decimal(0)
+    for price, amount in pairs:
+        notional = _exact.add(notional, _exact.multiply(price, amount))
+        quantity = _exact.add(quantity, amount)
+    return _exact.quantize(_exact.divide(notional, quantity), DERIVED_STEP)
+
+
+def describe(sent: Sent) -> str:
+    """A command in one line."""
+    return f"{sent.method} {sent.path} {sent.body.decode()} (key {sent.key})"
