@@ -6,6 +6,7 @@ import pytest
 
 from tradeclear.core import engine as core
 from tradeclear.model import reasons
+from tradeclear.model.commands import CancelOrder, Configure, Limits, PlaceOrder
 from tradeclear.model.events import CommandRefused, LevelChanged, OrderPlaced, TradeExecuted
 
 BTC = "BTC-USD"
@@ -325,9 +326,9 @@ def test_the_cap_is_ten_thousand(exchange: Any) -> None:
 
 def test_trades_of_a_partition_are_numbered_from_its_own_start(instrument: Any) -> None:
     engine = core.Engine()
-    engine.apply(1, 0, core.Configure((instrument(BTC),), core.Limits(), partition=3))
-    engine.apply(2, 0, core.PlaceOrder("s", "bob", BTC, "sell", "limit", 100, 1))
-    events = engine.apply(3, 0, core.PlaceOrder("b", "ann", BTC, "buy", "limit", 100, 1))
+    engine.apply(1, 0, Configure((instrument(BTC),), Limits(), partition=3))
+    engine.apply(2, 0, PlaceOrder("s", "bob", BTC, "sell", "limit", 100, 1))
+    events = engine.apply(3, 0, PlaceOrder("b", "ann", BTC, "buy", "limit", 100, 1))
     assert events[1] == TradeExecuted(
         (3 << 40) + 1, BTC, 100, 1, "buy", "b", "s", "ann", "bob", 1, 0
     )
@@ -346,9 +347,9 @@ def test_only_the_newest_trades_are_remembered(exchange: Any) -> None:
 
 def test_a_gap_in_the_sequence_is_a_bug(exchange: Any) -> None:
     with pytest.raises(AssertionError, match="record 3 does not follow 1"):
-        exchange.engine.apply(3, 5, core.CancelOrder("b"))
+        exchange.engine.apply(3, 5, CancelOrder("b"))
 
 
 def test_time_that_runs_backwards_is_a_bug(exchange: Any) -> None:
     with pytest.raises(AssertionError, match="time 0 is before 1"):
-        exchange.engine.apply(2, 0, core.CancelOrder("b"))
+        exchange.engine.apply(2, 0, CancelOrder("b"))

@@ -31,7 +31,8 @@ def book(exchange: Any) -> Any:
 
 def own_after(book: Any, seq: int, **changes: Any) -> OrderState:
     """Ann's resting order as record `seq` leaves it."""
-    return replace(book.state("own"), updated_at=seq, updated_sequence=seq, **changes)
+    own: OrderState = book.state("own")
+    return replace(own, updated_at=seq, updated_sequence=seq, **changes)
 
 
 def test_none_trades_with_itself(book: Any) -> None:

@@ -16,7 +16,7 @@ from tradeclear.model.commands import (
     PlaceOrder,
 )
 from tradeclear.model.instrument import define_instrument
-from tradeclear.model.order import Side
+from tradeclear.model.order import OrderType, Side
 from tradeclear.testing.reference import Outcome, ReferenceExchange, ReferenceTrade
 
 BTC = "BTC-USD"
@@ -43,10 +43,8 @@ class Told:
         client: str = "ann",
         **terms: Any,
     ) -> Outcome:
-        kind = "limit" if price else "market"
-        return self.tell(
-            PlaceOrder(order_id, client, BTC, side, kind, price, quantity, **terms)  # type: ignore[arg-type]
-        )
+        kind: OrderType = "limit" if price else "market"
+        return self.tell(PlaceOrder(order_id, client, BTC, side, kind, price, quantity, **terms))
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ from tradeclear.model.units import Lots, Ticks
 NO_LIMIT: Final = -(1 << 63)
 """Below every key: the limit of a market order."""
 
+GAP_STEPS: Final = 32
+"""Places tried one by one where orders have left the front of a queue."""
+
 
 class Match(NamedTuple):
     """What an incoming order met.
@@ -88,8 +91,7 @@ class OrderBook:
             while quantity and queue and fills_max:
                 maker = queue.get(level.first)
                 if maker is None:
-                    level.first = next(iter(queue))
-                    maker = queue[level.first]
+                    maker = _behind_gap(level)
                 if avoid is not None and maker.client_id == avoid:
                     if before != quantity:
                         level.quantity -= before - quantity
@@ -150,3 +152,19 @@ class OrderBook:
         self.asks.assert_consistent()
         if self.bids.keys and self.asks.keys:
             assert self.bids.keys[-1] < -self.asks.keys[-1], "the book is crossed or locked"
+
+
+def _behind_gap(level: Level) -> Order:
+    """The oldest order where `level.first` has left. The queue has at least one.
+
+    A dict's iterator walks over every order that left since the dict last grew, so that the small
+    gaps which cancels leave everywhere are cheaper stepped over.
+    """
+    queue = level.queue
+    for place in range(level.first + 1, level.first + 1 + GAP_STEPS):
+        order = queue.get(place)
+        if order is not None:
+            level.first = place
+            return order
+    level.first = next(iter(queue))
+    return queue[level.first]

@@ -150,7 +150,13 @@ class Engine:
                 LevelChanged(name, side, price, level.quantity, len(level.queue)),
             )
         happened: list[Event] = []
-        changes = self._enter(seq, now, order, book, happened)
+        changes: list[Event] = []
+        reason = self._refusal(order, book)
+        if reason:
+            move(order, "rejected", reason, seq, now)
+            self.orders.close(order)
+        else:
+            changes = self._enter(seq, now, order, book, happened)
         return (
             OrderPlaced(
                 order.order_id,
@@ -168,11 +174,6 @@ class Engine:
         self, seq: Seq, now: Micros, order: Order, book: OrderBook, happened: list[Event]
     ) -> list[Event]:
         """Match an order that is not in the book, then rest or close it. Returns level changes."""
-        reason = self._refusal(order, book)
-        if reason:
-            move(order, "rejected", reason, seq, now)
-            self.orders.close(order)
-            return []
         levels: dict[int, Level] = {}
         stopped = self._match(seq, now, order, book, happened, levels)
         opposite: Side = "sell" if order.side == "buy" else "buy"
@@ -245,9 +246,11 @@ class Engine:
             meetings -= len(fills)
             if own is None:
                 break
+            if mode == "cancel_incoming":
+                return reasons.SELF_TRADE_PREVENTED
             meetings -= 1
             levels[own.price] = self._prevent_self_trade(seq, now, order, own, book, happened)
-            if mode in ("cancel_incoming", "cancel_both") or not order.remaining:
+            if mode == "cancel_both" or not order.remaining:
                 return reasons.SELF_TRADE_PREVENTED
         if order.remaining and not meetings and book.crosses(order.side, order.price):
             return reasons.TOO_MANY_FILLS
@@ -301,8 +304,6 @@ class Engine:
         ladder = book.side(own.side)
         level = ladder.levels[own.price * ladder.sign]
         mode = order.self_trade_prevention
-        if mode == "cancel_incoming":
-            return level
         if mode == "decrement":
             overlap = min(order.remaining, own.remaining)
             for either in (order, own):
@@ -340,6 +341,8 @@ class Engine:
         return level
 
     def _cancel_all(self, seq: Seq, now: Micros, command: CancelAll) -> Events:
+        if command.instrument is not None and command.instrument not in self.instruments:
+            return (CommandRefused(reasons.UNKNOWN_INSTRUMENT),)
         chosen = [
             order
             for order in self.orders.open_of(command.client_id)
@@ -366,10 +369,12 @@ class Engine:
             return (CommandRefused(reasons.ORDER_CLOSED, order.state()),)
         price = command.price or order.price
         quantity = command.quantity or order.quantity
+        if price == order.price and quantity == order.quantity:
+            return (OrderAmended(order.state()),)
         reason = self._amend_refusal(order, price, quantity)
         if reason:
             return (CommandRefused(reason, order.state()),)
-        if price == order.price and quantity <= order.quantity:
+        if price == order.price and quantity < order.quantity:
             return self._reduce(seq, now, order, quantity)
         book = self.books[order.instrument]
         left = book.remove(order)
@@ -395,10 +400,8 @@ class Engine:
         return reasons.NONE
 
     def _reduce(self, seq: Seq, now: Micros, order: Order, quantity: Lots) -> Events:
-        """Lower the quantity (or leave it) without losing priority."""
+        """Lower the quantity without losing priority."""
         cut = order.quantity - quantity
-        if not cut:
-            return (OrderAmended(order.state()),)
         ladder = self.books[order.instrument].side(order.side)
         level = ladder.levels[order.price * ladder.sign]
         level.quantity -= cut

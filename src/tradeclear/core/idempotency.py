@@ -18,6 +18,7 @@ from tradeclear.model.units import Micros, Seq
 DIGEST_BYTES: Final = 16
 
 _ENTRY: Final = Layout(">16sQQ")  # request digest, seq, time
+ENTRY_BYTES: Final = _ENTRY.size
 _encode = msgspec.msgpack.Encoder().encode
 
 

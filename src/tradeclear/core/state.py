@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tradeclear.core.engine import Engine
+from tradeclear.core.idempotency import ENTRY_BYTES
 from tradeclear.core.lifecycle import Order, restore
 from tradeclear.model.commands import Limits
 from tradeclear.model.instrument import Instrument
@@ -131,6 +132,8 @@ def load(chunks: Iterable[bytes]) -> Engine:
                 engine.trades.update((trade.executed.trade_id, trade) for trade in rows)
             case "keys":
                 for key, entry in rows:
+                    if len(entry) != ENTRY_BYTES:
+                        raise StateDamaged(f"an idempotency key's entry has {len(entry)} bytes")
                     engine.keys.load(key, entry)
             case _:
                 raise StateDamaged(f"section {section!r} stands where tables are expected")
@@ -161,5 +164,8 @@ def _load_head(engine: Engine, sections: Iterator[tuple[str, Any]]) -> None:
 def _rest_all(engine: Engine, rows: list[OrderState]) -> list[Order]:
     orders = list(map(restore, rows))
     for order in orders:
-        engine.books[order.instrument].rest(order)
+        book = engine.books.get(order.instrument)
+        if book is None:
+            raise StateDamaged(f"order {order.order_id} is on unknown {order.instrument}")
+        book.rest(order)
     return orders

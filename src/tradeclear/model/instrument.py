@@ -137,8 +137,8 @@ def define_instrument(
     """Make an instrument from decimal texts as a person writes them.
 
     `quantity_min` defaults to one lot, `notional_max` to what 64 bits hold. Raises `InvalidField`
-    with the setting's name when a text is no positive decimal, a limit is off the grid, or price
-    and quantity could multiply past 64 bits.
+    with the setting's name when a text is no positive decimal, a limit is off the grid, a least is
+    over its most, or price and quantity could multiply past 64 bits.
     """
     if not re.fullmatch(NAME_PATTERN, name, re.ASCII):
         raise InvalidField("name", "must be 1 to 32 of A-Z, 0-9, '.', '_', '/', '-', e.g. BTC-USD")
@@ -155,7 +155,10 @@ def define_instrument(
         quantity_lots_max=TICK_LOTS_MAX,
     )
     price_ticks_max = grid.price_ticks(price_max, "price_max")
+    quantity_lots_min = grid.quantity_lots(quantity_min or lot_size, "quantity_min")
     quantity_lots_max = grid.quantity_lots(quantity_max, "quantity_max")
+    if quantity_lots_min > quantity_lots_max:
+        raise InvalidField("quantity_min", f"is over quantity_max of {name}: no order would do")
     if quantity_lots_max > LOTS_MAX:
         raise InvalidField("quantity_max", f"must be at most 2^40 lots of {lot_size}")
     if price_ticks_max * quantity_lots_max > TICK_LOTS_MAX:
@@ -163,6 +166,10 @@ def define_instrument(
             "quantity_max",
             f"price_max x quantity_max of {name} is over 2^63 - 1 tick-lots: lower one of them",
         )
+    least = _notional(grid, "notional_min", notional_min)
+    most = TICK_LOTS_MAX if notional_max is None else _notional(grid, "notional_max", notional_max)
+    if least > most:
+        raise InvalidField("notional_min", f"is over notional_max of {name}: no order would do")
     return Instrument(
         name=name,
         price_scale=price_scale,
@@ -170,12 +177,10 @@ def define_instrument(
         quantity_scale=quantity_scale,
         quantity_step=quantity_step,
         price_ticks_max=price_ticks_max,
-        quantity_lots_min=grid.quantity_lots(quantity_min or lot_size, "quantity_min"),
+        quantity_lots_min=quantity_lots_min,
         quantity_lots_max=quantity_lots_max,
-        notional_min=_notional(grid, "notional_min", notional_min),
-        notional_max=(
-            TICK_LOTS_MAX if notional_max is None else _notional(grid, "notional_max", notional_max)
-        ),
+        notional_min=least,
+        notional_max=most,
         trading=trading,
     )
 

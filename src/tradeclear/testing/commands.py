@@ -29,7 +29,8 @@ from tradeclear.model.units import TICK_LOTS_MAX, Lots, Micros, Ticks
 
 FILLS_MAX: Final = 12
 CANCELS_MAX: Final = 7
-"""Caps of one command that these streams reach (see `differential.py`)."""
+EMPTY_LEVELS_MAX: Final = 4
+"""Caps of one command and of a ladder that these streams reach (see `differential.py`)."""
 
 START: Final[Micros] = 1_700_000_000_000_000
 CLIENTS: Final = (
@@ -91,7 +92,7 @@ def any_mood(random: Random) -> Mood:
     return Mood(
         clients=random.choice((2, 3, 5, 8, len(CLIENTS))),
         instruments=random.choice((1, 1, 2, 3)),
-        spread=random.choice((1, 2, 4, 8)),
+        spread=random.choice((1, 2, 4, 8, 90)),
         apart=random.choice((0, 1, 3)),
         lots=random.choice(((1,), (1, 2, 3), (1, 2, 5, 10, 100), (1, 7, 500, QUANTITY_MAX))),
         place=random.choice((50, 60, 75)),

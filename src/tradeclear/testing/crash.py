@@ -30,9 +30,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-import msgspec
 import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -41,31 +40,35 @@ from rich.table import Table
 from tradeclear.core.engine import Engine
 from tradeclear.core.state import state_hash
 from tradeclear.pipeline.recovery import replay
-from tradeclear.testing.ledger import Answer, Finding, Json, Ledger, Sent
+from tradeclear.testing.ledger import (
+    INSTRUMENT,
+    Answer,
+    Client,
+    Finding,
+    Json,
+    Ledger,
+    Sent,
+    answers_of,
+)
 from tradeclear.testing.server import (
     NO_RATE_LIMITS,
     Connection,
     ConnectionLost,
-    Reply,
     Server,
     ServerFailed,
 )
 from tradeclear.wal import Cursor, PosixStorage
 
-INSTRUMENT: Final = "BTC-USD"
-MID_CENTS: Final = 7_000_000
 CONNECTIONS: Final = 12
 LOAD_S_MIN, LOAD_S_MAX = 0.01, 0.3
 KILLS_PER_LOG: Final = 20
 """After so many kills the next cycle begins with an empty directory."""
+STOP_SHARE: Final = 0.1
 RECOVERY_KILL_SHARE: Final = 0.3
 RECOVERY_KILLS_MAX: Final = 2
 SNAPSHOT_SHARE: Final = 0.5
 UNANSWERED_S_MAX: Final = 20.0
-BATCH_SHARE: Final = 0.05
-BATCH_MAX: Final = 8
 PAGE: Final = 1_000
-OWN_ORDERS_MAX: Final = 50
 FINDINGS_SHOWN_MAX: Final = 20
 
 
@@ -75,6 +78,7 @@ class Report:
 
     kills: int = 0
     recovery_kills: int = 0
+    stops: int = 0
     acknowledged: int = 0
     retried: int = 0
     repeated: int = 0
@@ -89,89 +93,6 @@ class Report:
     def count(self, kind: str) -> int:
         """How many findings are of this kind."""
         return sum(finding.kind == kind for finding in self.findings)
-
-
-class Client:
-    """A trader of one cycle: invents commands, and remembers which orders it could change."""
-
-    def __init__(self, name: str, draw: Random, ledger: Ledger) -> None:
-        self.name: Final = name
-        self._draw: Final = draw
-        self._ledger: Final = ledger
-        self._own: Final[deque[str]] = deque(maxlen=OWN_ORDERS_MAX)
-        self._count = 0
-
-    def wants_batch(self) -> bool:
-        """Whether the next ones go together."""
-        return self._draw.random() < BATCH_SHARE
-
-    def next_command(self) -> Sent:
-        """Invent one and note it as sent."""
-        chance = self._draw.random()
-        if self._own and chance < 0.15:
-            return self._cancel(self._draw.choice(self._own))
-        if self._own and chance < 0.25:
-            return self._amend(self._draw.choice(self._own))
-        return self._place()
-
-    def next_batch(self) -> tuple[list[Sent], bytes]:
-        """Invent some, each noted as sent by itself, and the body that sends them together."""
-        sends = [self.next_command() for _ in range(self._draw.randint(1, BATCH_MAX))]
-        return sends, msgspec.json.encode({"orders": [element_of(sent) for sent in sends]})
-
-    def learn(self, sent: Sent) -> None:
-        """An order that rests can be changed later; now and then a closed one is asked to."""
-        assert sent.answer is not None
-        if sent.path == "/orders" and sent.answer.status == 201:
-            order = sent.answer.json()["order"]
-            if not order["closed"] or self._draw.random() < 0.1:
-                self._own.append(order["order_id"])
-
-    def _place(self) -> Sent:
-        draw = self._draw
-        side = draw.choice(["buy", "sell"])
-        away = draw.randint(-60, 100)
-        cents = MID_CENTS - away if side == "buy" else MID_CENTS + away
-        lots = draw.randint(1, 300_000)
-        body: Json = {
-            "client_id": self.name,
-            "instrument": INSTRUMENT,
-            "side": side,
-            "type": "limit",
-            "price": f"{cents // 100}.{cents % 100:02}",
-            "quantity": f"{lots // 100_000}.{lots % 100_000:05}",
-        }
-        kind = draw.random()
-        if kind < 0.06:
-            body["type"] = "market"
-            del body["price"]
-        elif kind < 0.12:
-            body["time_in_force"] = draw.choice(["ioc", "fok"])
-        elif kind < 0.16:
-            body["post_only"] = True
-        if self._own and kind > 0.98:
-            body["order_id"] = draw.choice(self._own)  # taken: refused by the matcher, and logged
-        elif draw.random() < 0.8:
-            body["order_id"] = f"{self.name}-{self._count}"
-        return self._send("POST", "/orders", body)
-
-    def _cancel(self, order_id: str) -> Sent:
-        body = {"client_id": self.name}
-        return self._send("POST", f"/orders/{quote(order_id, safe='')}/cancel", body)
-
-    def _amend(self, order_id: str) -> Sent:
-        lots = self._draw.randint(1, 300_000)
-        body = {"client_id": self.name, "quantity": f"{lots // 100_000}.{lots % 100_000:05}"}
-        if self._draw.random() < 0.5:
-            cents = MID_CENTS + self._draw.randint(-50, 50)
-            body["price"] = f"{cents // 100}.{cents % 100:02}"
-        return self._send("PATCH", f"/orders/{quote(order_id, safe='')}", body)
-
-    def _send(self, method: str, path: str, body: Json) -> Sent:
-        self._count += 1
-        key = f"{self.name}-key-{self._count}"
-        encoded = msgspec.json.encode({**body, "idempotency_key": key})
-        return self._ledger.send(key, self.name, method, path, encoded)
 
 
 class Trial:
@@ -198,7 +119,10 @@ class Trial:
             self.ledger = Ledger(await last_sequence(connection))
 
     async def load_and_kill(self) -> None:
-        """Load for a while, kill in the middle; maybe kill again while it recovers."""
+        """Load for a while, kill in the middle; maybe kill again while it recovers.
+
+        Sometimes it is asked to stop instead, which must lose nothing either.
+        """
         self._cycle += 1
         self._cycle_start = len(self.ledger.sent)
         self._clients = [f"c{self._cycle}-{number}" for number in range(self._connections)]
@@ -210,14 +134,18 @@ class Trial:
             if draw.random() < SNAPSHOT_SHARE:
                 nursery.start_soon(self._snapshot_after, draw.uniform(0, LOAD_S_MAX))
             await trio.sleep(draw.uniform(LOAD_S_MIN, LOAD_S_MAX))
-            await self._kill()
+            if draw.random() < STOP_SHARE:
+                await self._stop()
+                self.report.stops += 1
+            else:
+                await self.server.kill()
+                self.report.kills += 1
             nursery.cancel_scope.deadline = trio.current_time() + UNANSWERED_S_MAX
-        self.report.kills += 1
         if draw.random() < RECOVERY_KILL_SHARE:
             for _ in range(draw.randint(1, RECOVERY_KILLS_MAX)):
                 await self.server.spawn()
                 await trio.sleep(draw.uniform(0, 1.1 * self._start_s))
-                await self._kill()
+                await self.server.kill()
                 self.report.recovery_kills += 1
 
     async def settle(self) -> None:
@@ -239,9 +167,7 @@ class Trial:
         The snapshot of an orderly stop is made of the server's own state, so its hash tells whether
         memory and log agree; those that are asked for are made of the log.
         """
-        code = await self.server.end(signal.SIGTERM)
-        if code:
-            self._find([Finding("differing", f"SIGTERM: exit code {code}")])
+        await self._stop()
         await self.server.start()
         async with await self.server.connect() as connection:
             await self._compare_hash(connection, "GET")
@@ -261,15 +187,13 @@ class Trial:
         try:
             async with await self.server.connect() as connection:
                 while True:
-                    if client.wants_batch():
-                        sends, body = client.next_batch()
-                        reply = await connection.request("POST", "/orders/batch", body)
-                        answers = answers_of(reply)
+                    sends, batch = client.next_request()
+                    if batch is None:
+                        answers = [(await ask(connection, sends[0]))[0]]
                     else:
-                        sends = [client.next_command()]
-                        sent = sends[0]
-                        reply = await connection.request(sent.method, sent.path, sent.body)
-                        answers = [Answer(reply.status, reply.body)]
+                        reply = await connection.request("POST", "/orders/batch", batch)
+                        assert reply.status == 200, reply
+                        answers = answers_of(reply.body)
                     for sent, answer in zip(sends, answers, strict=True):
                         self._note(sent, answer, client)
         except ConnectionLost:
@@ -291,8 +215,10 @@ class Trial:
         except ConnectionLost:
             return
 
-    async def _kill(self) -> None:
-        await self.server.kill()
+    async def _stop(self) -> None:
+        code = await self.server.end(signal.SIGTERM)
+        if code:
+            self._find([Finding("differing", f"SIGTERM: exit code {code}")])
 
     async def _start(self) -> None:
         started = trio.current_time()
@@ -308,7 +234,7 @@ class Trial:
             replies: list[tuple[Answer, bool]] = []
             async with trio.open_nursery() as nursery:
                 for connection in connections[:2]:
-                    nursery.start_soon(self._ask, connection, sent, replies)
+                    nursery.start_soon(ask_into, replies, connection, sent)
             first, second = sorted(replies, key=lambda reply: reply[1])
             self._find(self.ledger.acknowledge(sent, first[0]))
             self._find(self.ledger.check_repeat(sent, *second))
@@ -324,18 +250,8 @@ class Trial:
     async def _repeat_some(self, connection: Connection, sends: deque[Sent]) -> None:
         while sends:
             sent = sends.popleft()
-            replies: list[tuple[Answer, bool]] = []
-            await self._ask(connection, sent, replies)
-            self._find(self.ledger.check_repeat(sent, *replies[0]))
+            self._find(self.ledger.check_repeat(sent, *await ask(connection, sent)))
             self.report.repeated += 1
-
-    async def _ask(
-        self, connection: Connection, sent: Sent, replies: list[tuple[Answer, bool]]
-    ) -> None:
-        """Send a command; note its answer and whether it is marked as replayed."""
-        reply = await connection.request(sent.method, sent.path, sent.body)
-        replayed = reply.headers.get("idempotency-replayed") == "true"
-        replies.append((Answer(reply.status, reply.body), replayed))
 
     async def _compare_orders(self, connection: Connection) -> None:
         """The orders of this cycle's clients as listed, and older ones that they traded with."""
@@ -392,35 +308,16 @@ class Trial:
             ]
 
 
-def element_of(sent: Sent) -> Json:
-    """A command as an element of a batch."""
-    body: Json = msgspec.json.decode(sent.body)
-    if sent.path == "/orders":
-        return body
-    op = "amend" if sent.method == "PATCH" else "cancel"
-    return {**body, "op": op, "order_id": unquote(sent.path.split("/")[2])}
+async def ask(connection: Connection, sent: Sent) -> tuple[Answer, bool]:
+    """Send a command. Returns its answer and whether it is marked as replayed."""
+    reply = await connection.request(sent.method, sent.path, sent.body, sent.headers)
+    replayed = reply.headers.get("idempotency-replayed") == "true"
+    return Answer(reply.status, reply.body), replayed
 
 
-def answers_of(reply: Reply) -> list[Answer]:
-    """The answers that a batch holds, each as its own route would have given it."""
-    assert reply.status == 200, reply
-    answers = []
-    for result in msgspec.json.decode(reply.body, type=Results).results:
-        status = msgspec.json.decode(result, type=Status).status
-        answers.append(Answer(status, bytes(result).replace(b'{"status":%d,' % status, b"{", 1)))
-    return answers
-
-
-class Results(msgspec.Struct):
-    """The reply to a batch."""
-
-    results: list[msgspec.Raw]
-
-
-class Status(msgspec.Struct):
-    """What every result of a batch has."""
-
-    status: int
+async def ask_into(replies: list[tuple[Answer, bool]], connection: Connection, sent: Sent) -> None:
+    """The same for a task of its own."""
+    replies.append(await ask(connection, sent))
 
 
 async def pages(connection: Connection, path: str, name: str) -> list[Json]:
@@ -509,6 +406,7 @@ def show(report: Report, seed: int, folder: Path) -> None:
     for name, value in (
         ("kills under load", f"{report.kills:,}"),
         ("kills during recovery", f"{report.recovery_kills:,}"),
+        ("orderly stops under load", f"{report.stops:,}"),
         ("acknowledged commands", f"{report.acknowledged:,}"),
         ("retried, outcome unknown", f"{report.retried:,}"),
         ("repeated keys compared", f"{report.repeated:,}"),

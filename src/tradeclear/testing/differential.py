@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from tradeclear.core import engine as core
+from tradeclear.core import ladder
 from tradeclear.core.engine import Engine, Events
 from tradeclear.model.commands import Command, Idempotency, PlaceOrder
 from tradeclear.model.errors import KeyReused
@@ -33,7 +34,7 @@ from tradeclear.model.events import (
 )
 from tradeclear.model.order import OrderState, Side
 from tradeclear.model.units import Micros, Seq
-from tradeclear.testing.commands import CANCELS_MAX, FILLS_MAX, commands
+from tradeclear.testing.commands import CANCELS_MAX, EMPTY_LEVELS_MAX, FILLS_MAX, commands
 from tradeclear.testing.invariants import Watch
 from tradeclear.testing.reference import Outcome, ReferenceExchange, ReferenceTrade
 
@@ -50,9 +51,12 @@ class Difference(AssertionError):
 
 
 @contextmanager
-def small_caps(fills_max: int = FILLS_MAX, cancels_max: int = CANCELS_MAX) -> Iterator[None]:
-    """Let every engine's caps of one command be small enough for small books to reach."""
-    with mock.patch.multiple(core, FILLS_MAX=fills_max, CANCELS_MAX=cancels_max):
+def small_caps() -> Iterator[None]:
+    """Let every engine's caps be small enough for small books to reach."""
+    with (
+        mock.patch.multiple(core, FILLS_MAX=FILLS_MAX, CANCELS_MAX=CANCELS_MAX),
+        mock.patch.object(ladder, "EMPTY_LEVELS_MAX", EMPTY_LEVELS_MAX),
+    ):
         yield
 
 

@@ -143,7 +143,7 @@ class Watch:
             self._filled[order_id] = filled
 
     def _check_sums(self) -> None:
-        for name in self._touched:
+        for name in sorted(self._touched):
             bought, sold, traded = (self._sums[name, what] for what in ("buy", "sell", "traded"))
             assert bought == sold == traded, f"{name}: {bought=} {sold=} {traded=}"
 

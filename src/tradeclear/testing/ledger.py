@@ -6,17 +6,28 @@ must answer, to the last field, and finds what was lost, doubled or changed. It 
 """
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from random import Random
 from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import quote, unquote
+
+import msgspec
 
 Json = dict[str, Any]
 Kind = Literal["lost", "doubled", "differing"]
 
 NOT_LOGGED: Final = frozenset({400, 405, 413, 415, 422, 429, 503})
 """Statuses of requests that were refused before the matcher, and of those that may have been."""
+
+INSTRUMENT: Final = "BTC-USD"
+MID_CENTS: Final = 7_000_000
+BATCH_SHARE: Final = 0.05
+BATCH_MAX: Final = 8
+CANCEL_ALL_SHARE: Final = 0.01
+OWN_ORDERS_MAX: Final = 50
 
 DERIVED_STEP: Final = Decimal("0.00000001")
 _exact = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -44,6 +55,7 @@ class Sent:
     method: str
     path: str
     body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
     answer: Answer | None = None
 
 
@@ -66,11 +78,12 @@ class Ledger:
         """The newest state of each order that a reply to a command on it told."""
         self.touched: Final[set[str]] = set()
         """Orders that were placed, changed or traded since this was last emptied."""
+        self.swept: Final[set[str]] = set()
+        """Orders that a cancel-all closed; its reply does not tell when."""
         self._by_order: Final[defaultdict[str, list[Json]]] = defaultdict(list)
 
-    def send(self, key: str, client_id: str, method: str, path: str, body: bytes) -> Sent:
+    def send(self, sent: Sent) -> Sent:
         """Note that a command is about to be sent."""
-        sent = Sent(key, client_id, method, path, body)
         self.sent.append(sent)
         return sent
 
@@ -83,6 +96,10 @@ class Ledger:
         if answer.status >= 300:
             return []
         told = answer.json()
+        if "order_ids" in told:
+            self.swept.update(told["order_ids"])
+            self.touched.update(told["order_ids"])
+            return []
         self._learn(told["order"])
         return [finding for trade in told.get("trades", ()) for finding in self._trade(trade)]
 
@@ -119,6 +136,12 @@ class Ledger:
 
     def expected(self, order_id: str) -> Json:
         """The order as it must be now, if every command was acknowledged."""
+        order = self._after_trades(order_id)
+        if order_id in self.swept:
+            order["status"], order["closed"] = "cancelled", True
+        return order
+
+    def _after_trades(self, order_id: str) -> Json:
         order = dict(self.told[order_id])
         trades = self._by_order.get(order_id, [])
         later = [trade for trade in trades if trade["sequence"] > order["updated_sequence"]]
@@ -152,9 +175,10 @@ class Ledger:
         expected = self.expected(order_id)
         if shown is None:
             return [Finding("lost", f"order {order_id} is gone; it should be {expected}")]
-        wrong = sorted(
-            name for name in expected.keys() | shown.keys() if expected.get(name) != shown.get(name)
-        )
+        names = expected.keys() | shown.keys()
+        if order_id in self.swept and shown["updated_sequence"] > expected["updated_sequence"]:
+            names -= {"updated_sequence", "updated_at"}
+        wrong = sorted(name for name in names if expected.get(name) != shown.get(name))
         if wrong:
             return [Finding("differing", f"{wrong} of order {shown}; it should be {expected}")]
         return []
@@ -222,3 +246,131 @@ def average_price(trades: Iterable[Json]) -> Decimal:
 def describe(sent: Sent) -> str:
     """A command in one line."""
     return f"{sent.method} {sent.path} {sent.body.decode()} (key {sent.key})"
+
+
+# Something to enter into it
+
+
+class Client:
+    """A trader of one cycle: invents commands, and remembers which orders it could change."""
+
+    def __init__(self, name: str, draw: Random, ledger: Ledger) -> None:
+        self.name: Final = name
+        self._draw: Final = draw
+        self._ledger: Final = ledger
+        self._own: Final[deque[str]] = deque(maxlen=OWN_ORDERS_MAX)
+        self._count = 0
+
+    def next_request(self) -> tuple[list[Sent], bytes | None]:
+        """Invent some commands; with a body, that body sends them together as a batch."""
+        chance = self._draw.random()
+        if chance < BATCH_SHARE:
+            return self._batch()
+        if chance > 1 - CANCEL_ALL_SHARE:
+            return [self._cancel_all()], None
+        return [self._command()], None
+
+    def _command(self) -> Sent:
+        chance = self._draw.random()
+        if self._own and chance < 0.15:
+            return self._cancel(self._draw.choice(self._own))
+        if self._own and chance < 0.25:
+            return self._amend(self._draw.choice(self._own))
+        return self._place()
+
+    def _batch(self) -> tuple[list[Sent], bytes]:
+        sends = [self._command() for _ in range(self._draw.randint(1, BATCH_MAX))]
+        return sends, msgspec.json.encode({"orders": [element_of(sent) for sent in sends]})
+
+    def learn(self, sent: Sent) -> None:
+        """An order that rests can be changed later; now and then a closed one is asked to."""
+        assert sent.answer is not None
+        if sent.path == "/orders" and sent.answer.status == 201:
+            order = sent.answer.json()["order"]
+            if not order["closed"] or self._draw.random() < 0.1:
+                self._own.append(order["order_id"])
+
+    def _place(self) -> Sent:
+        draw = self._draw
+        side = draw.choice(["buy", "sell"])
+        away = draw.randint(-60, 100)
+        cents = MID_CENTS - away if side == "buy" else MID_CENTS + away
+        lots = draw.randint(1, 300_000)
+        body: Json = {
+            "client_id": self.name,
+            "instrument": INSTRUMENT,
+            "side": side,
+            "type": "limit",
+            "price": f"{cents // 100}.{cents % 100:02}",
+            "quantity": f"{lots // 100_000}.{lots % 100_000:05}",
+        }
+        kind = draw.random()
+        if kind < 0.06:
+            body["type"] = "market"
+            del body["price"]
+        elif kind < 0.12:
+            body["time_in_force"] = draw.choice(["ioc", "fok"])
+        elif kind < 0.16:
+            body["post_only"] = True
+        if self._own and kind > 0.98:
+            body["order_id"] = draw.choice(self._own)  # taken: refused by the matcher, and logged
+        elif draw.random() < 0.8:
+            body["order_id"] = f"{self.name}-{self._count}"
+        return self._send("POST", "/orders", body)
+
+    def _cancel(self, order_id: str) -> Sent:
+        body = {"client_id": self.name}
+        return self._send("POST", f"/orders/{quote(order_id, safe='')}/cancel", body)
+
+    def _amend(self, order_id: str) -> Sent:
+        lots = self._draw.randint(1, 300_000)
+        body = {"client_id": self.name, "quantity": f"{lots // 100_000}.{lots % 100_000:05}"}
+        if self._draw.random() < 0.5:
+            cents = MID_CENTS + self._draw.randint(-50, 50)
+            body["price"] = f"{cents // 100}.{cents % 100:02}"
+        return self._send("PATCH", f"/orders/{quote(order_id, safe='')}", body)
+
+    def _cancel_all(self) -> Sent:
+        return self._send("DELETE", f"/orders?client_id={self.name}", None)
+
+    def _send(self, method: str, path: str, body: Json | None) -> Sent:
+        """The key goes into the body or into its header."""
+        self._count += 1
+        key = f"{self.name}-key-{self._count}"
+        headers = {}
+        if body is None or self._draw.random() < 0.3:
+            headers["Idempotency-Key"] = key
+        else:
+            body = {**body, "idempotency_key": key}
+        encoded = b"" if body is None else msgspec.json.encode(body)
+        return self._ledger.send(Sent(key, self.name, method, path, encoded, headers))
+
+
+def element_of(sent: Sent) -> Json:
+    """A command as an element of a batch."""
+    body: Json = {**msgspec.json.decode(sent.body), "idempotency_key": sent.key}
+    if sent.path == "/orders":
+        return body
+    op = "amend" if sent.method == "PATCH" else "cancel"
+    return {**body, "op": op, "order_id": unquote(sent.path.split("/")[2])}
+
+
+def answers_of(body: bytes) -> list[Answer]:
+    """The answers that a batch's reply holds, each as its own route would have given it."""
+    answers = []
+    for result in msgspec.json.decode(body, type=Results).results:
+        status = msgspec.json.decode(result, type=Status).status
+        answers.append(Answer(status, bytes(result).replace(b'{"status":%d,' % status, b"{", 1)))
+    return answers
+
+
+class Results(msgspec.Struct):
+    """The reply to a batch."""
+
+    results: list[msgspec.Raw]
+
+
+class Status(msgspec.Struct):
+    """What every result of a batch has."""
+
+    status: int
