@@ -45,6 +45,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_alive_timeout_s: Seconds = 75
     connections_max: Count = 10_000
     shutdown_timeout_s: Seconds = 5
+    front_door: bool = True
+    """Answer order entry on a fast path of its own; false sends everything through Hypercorn."""
 
     # How much a client, and an address, may ask for. 0: no limit.
     rate_limit_client_per_s: Amount = 1_000

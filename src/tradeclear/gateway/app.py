@@ -74,13 +74,17 @@ def create_app(
     client_burst: int = 1,
     address_rate_per_s: float = 0,
     address_burst: int = 1,
+    limits: RateLimits | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
     body_timeout_s: float = BODY_TIMEOUT_S,
     routes: Sequence[Route] = (),
     clock: Callable[[], float] = monotonic,
 ) -> App:
-    """The app over `exchange`. A rate of 0 is no limit. `routes`: more of them, from elsewhere."""
-    limits = RateLimits(
+    """The app over `exchange`. A rate of 0 is no limit. `routes`: more of them, from elsewhere.
+
+    `limits`, where another door shares them, take the place of the four numbers.
+    """
+    limits = limits or RateLimits(
         client=TokenBuckets(rate_per_s=client_rate_per_s, burst=client_burst, clock=clock),
         address=TokenBuckets(rate_per_s=address_rate_per_s, burst=address_burst, clock=clock),
     )

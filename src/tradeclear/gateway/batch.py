@@ -32,6 +32,11 @@ Element: TypeAlias = PlaceRequest | CancelElement | AmendElement
 Single: TypeAlias = PlaceOrder | CancelOrder | AmendOrder
 
 
+_RESULT: Final = {
+    "anyOf": [{"$ref": f"#/components/schemas/{kind}"} for kind in ("ElementDone", "Problem")]
+}
+
+
 class ElementDone(Struct, frozen=True):
     """What became of an element, as the route for it alone would have answered."""
 
@@ -44,19 +49,7 @@ class ElementDone(Struct, frozen=True):
 class BatchReply(Struct, frozen=True):
     """A result for each element, in order. Each has its own `status`."""
 
-    results: Annotated[
-        list[Raw],
-        Meta(
-            extra_json_schema={
-                "items": {
-                    "anyOf": [
-                        {"$ref": f"#/components/schemas/{kind}"}
-                        for kind in ("ElementDone", "Problem")
-                    ]
-                }
-            }
-        ),
-    ]
+    results: list[Annotated[Raw, Meta(extra_json_schema=_RESULT)]]
 
 
 class BatchRoutes:

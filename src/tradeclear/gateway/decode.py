@@ -76,7 +76,9 @@ def _reader(kind: type[T]) -> Callable[[bytes], T]:
 def _malformed(body: bytes, problem: str) -> str:
     if not body.strip():
         return "the body is empty: a JSON object is expected"
-    return problem if problem.startswith("JSON is malformed") else f"JSON is malformed: {problem}"
+    if problem.startswith("JSON is malformed"):
+        return problem
+    return "JSON is malformed: it ends too early"
 
 
 def _explain(problem: str) -> TradeclearError:
@@ -123,7 +125,7 @@ def read_batch(body: bytes) -> list[msgspec.Raw]:
 def read_element(element: msgspec.Raw) -> PlaceRequest | CancelElement | AmendElement:
     """One element of a batch, by its `op`."""
     data = bytes(element)
-    op = _read_op(data).op if b'"op"' in data else "place"
+    op = _read_op(data).op if b'"op"' in data or b"\\" in data else "place"
     if op == "place":
         return read_place(data)
     if op == "cancel":

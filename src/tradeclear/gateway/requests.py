@@ -15,11 +15,17 @@ from tradeclear.model.order import OrderType, SelfTradePrevention, Side, TimeInF
 
 _ID = {"pattern": f"^{ID_PATTERN}$", "minLength": 1, "maxLength": 64}
 _KEY = {"pattern": f"^{KEY_PATTERN}$", "minLength": 1, "maxLength": 128}
-_NUMBER = {
+_NUMBER: dict[str, list[dict[str, object]]] = {
     "anyOf": [
         {"type": "number", "exclusiveMinimum": 0},
         {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "maxLength": 64},
-        {"type": "null"},
+    ]
+}
+_NUMBER_OR_NULL = {"anyOf": [*_NUMBER["anyOf"], {"type": "null"}]}
+_ELEMENT = {
+    "anyOf": [
+        {"$ref": f"#/components/schemas/{kind}"}
+        for kind in ("PlaceRequest", "CancelElement", "AmendElement")
     ]
 }
 
@@ -46,11 +52,14 @@ Quantity = Annotated[
 ]
 OptionalPrice = Annotated[
     Raw | UnsetType,
-    Meta(description="Quote currency, exact; a multiple of the tick.", extra_json_schema=_NUMBER),
+    Meta(
+        description="Quote currency, exact; a multiple of the tick.",
+        extra_json_schema=_NUMBER_OR_NULL,
+    ),
 ]
 OptionalQuantity = Annotated[
     Raw | UnsetType,
-    Meta(description="The new total, filled part included.", extra_json_schema=_NUMBER),
+    Meta(description="The new total, filled part included.", extra_json_schema=_NUMBER_OR_NULL),
 ]
 
 
@@ -105,17 +114,9 @@ class BatchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Up to 1,000 operations, carried out in order, each for itself. Or just the array."""
 
     orders: Annotated[
-        list[Raw],
+        list[Annotated[Raw, Meta(extra_json_schema=_ELEMENT)]],
         Meta(
             description="`op` says what each is: place (if left out), cancel or amend.",
-            extra_json_schema={
-                "maxItems": 1000,
-                "items": {
-                    "anyOf": [
-                        {"$ref": f"#/components/schemas/{kind}"}
-                        for kind in ("PlaceRequest", "CancelElement", "AmendElement")
-                    ]
-                },
-            },
+            extra_json_schema={"maxItems": 1000},
         ),
     ]

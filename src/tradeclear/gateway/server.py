@@ -54,18 +54,22 @@ async def serve(
         connections_max=connections_max,
     )
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
-    async with server.lifespan(), trio.open_nursery() as connections:
-        try:
-            async with trio.open_nursery() as accepting:
-                accept = partial(trio.serve_listeners, handler_nursery=connections)
-                await accepting.start(accept, server.handle, listeners)
-                task_status.started(_address(listeners[0]))
-                await shutdown.wait()
-                accepting.cancel_scope.cancel()
-            await server.drain(shutdown_timeout_s)
-        finally:
-            server.abort()
-            connections.cancel_scope.cancel()
+    try:
+        async with server.lifespan(), trio.open_nursery() as connections:
+            try:
+                async with trio.open_nursery() as accepting:
+                    accept = partial(trio.serve_listeners, handler_nursery=connections)
+                    await accepting.start(accept, server.handle, listeners)
+                    task_status.started(bound_address(listeners[0]))
+                    await shutdown.wait()
+                    accepting.cancel_scope.cancel()
+                await server.drain(shutdown_timeout_s)
+            finally:
+                server.abort()
+                connections.cancel_scope.cancel()
+    finally:
+        for listener in listeners:
+            listener.socket.close()
 
 
 class HttpServer:
@@ -86,7 +90,7 @@ class HttpServer:
     async def handle(self, stream: trio.SocketStream, first_bytes: bytes = b"") -> None:
         """Serve one connection, of which `first_bytes` were read before."""
         if len(self._connections) >= self._connections_max:
-            await _turn_away(stream)
+            await turn_away(stream)
             return
         connection = Connection(
             self._app,
@@ -142,7 +146,7 @@ def _config(header_bytes_max: int) -> Config:
     return config
 
 
-async def _turn_away(stream: trio.SocketStream) -> None:
+async def turn_away(stream: trio.SocketStream) -> None:
     """Say that there are too many connections, and close."""
     reply = problem(OVERLOADED, "too many connections", retry_after_s=REFUSAL_S)
     with trio.move_on_after(REFUSAL_S):
@@ -160,7 +164,7 @@ def _plain_response(reply: Reply) -> bytes:
     return head.encode() + reply.body
 
 
-def _address(listener: trio.SocketListener) -> str:
+def bound_address(listener: trio.SocketListener) -> str:
     """The address it listens on, as a URL."""
     socket = listener.socket
     return f"http://{repr_socket_addr(socket.family, socket.getsockname())}"

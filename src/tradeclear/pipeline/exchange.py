@@ -63,6 +63,10 @@ class Exchange:
         """
         self._partition.submit_nowait(command, reply)
 
+    def on_settled(self, told: Callable[[], None]) -> None:
+        """Have `told` called whenever answers were handed out: those of a commit, together."""
+        self._partition.gate.settled.append(told)
+
     async def query(self, read: Callable[[Engine], T]) -> T:
         """What `read` makes of the state, once everything that it saw is durable.
 

@@ -8,6 +8,7 @@ is unknown.
 import math
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Final
 
@@ -26,6 +27,8 @@ class CommitGate:
         self.durable: Seq = durable
         self.failed = False
         self._latency_s: Final = latency_s
+        self.settled: Final[list[Callable[[], None]]] = []
+        """Called after answers were handed out, so that those of a commit can leave together."""
         self._waiting: Final[deque[tuple[Seq, Reply, Answer, float]]] = deque()
 
     def __len__(self) -> int:
@@ -40,8 +43,10 @@ class CommitGate:
         """
         if self.failed:
             reply(OutcomeUnknown("the log has failed: ask again with the idempotency key"))
+            self._settle()
         elif seq <= self.durable:
             reply(answer)
+            self._settle()
         elif self._waiting and seq < self._waiting[-1][0]:
             place = bisect_right(self._waiting, seq, key=itemgetter(0))
             self._waiting.insert(place, (seq, reply, answer, since))
@@ -74,6 +79,7 @@ class CommitGate:
             if since == since:  # not NaN
                 self._latency_s.observe(now - since)
             reply(answer)
+        self._settle()
 
     def fail(self) -> None:
         """Nothing will ever be durable again: tell every waiter that its outcome is unknown."""
@@ -81,3 +87,8 @@ class CommitGate:
         while self._waiting:
             _seq, reply, _answer, _since = self._waiting.popleft()
             reply(OutcomeUnknown("the log has failed: ask again with the idempotency key"))
+        self._settle()
+
+    def _settle(self) -> None:
+        for told in self.settled:
+            told()

@@ -12,7 +12,7 @@ from tradeclear.core.engine import Engine
 from tradeclear.core.idempotency import request_digest
 from tradeclear.model import reasons
 from tradeclear.model.commands import Command, PlaceOrder
-from tradeclear.model.errors import KeyReused, OutcomeUnknown, Overloaded, Quarantined
+from tradeclear.model.errors import KeyReused, Overloaded, Quarantined
 from tradeclear.model.events import CommandRefused, Event, OrderPlaced, Record
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.flusher import CommitQueue
@@ -120,7 +120,7 @@ class Matcher:
     def _give_up(self, seq: Seq, command: Command, reply: Reply, error: Exception) -> None:
         """Refuse this command in the future, and tell everybody who waits that we don't know."""
         self._gate.fail()
-        reply(OutcomeUnknown("the command stopped the exchange: it is refused from now on"))
+        self._gate.answer(seq, reply, None)
         self._quarantine.add(request_digest(command), seq=seq, problem=repr(error))
 
     def _replay(self, seq: Seq, reply: Reply) -> None:

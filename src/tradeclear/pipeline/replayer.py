@@ -42,7 +42,8 @@ class Replayer:
     async def run(self, replays: trio.MemoryReceiveChannel[Replay]) -> None:
         """Answer until `replays` is closed and empty."""
         async for replay in replays:
-            replay.reply(await self._answer(replay.seq))
+            answer = await self._answer(replay.seq)
+            self._gate.answer(self._gate.durable, replay.reply, answer)
 
     async def _answer(self, seq: Seq) -> Outcome | TradeclearError:
         try:

@@ -16,8 +16,6 @@ import trio
 from tradeclear.config.load import SettingsError
 from tradeclear.config.settings import Settings
 from tradeclear.core.engine import Engine
-from tradeclear.gateway.app import create_app
-from tradeclear.gateway.server import serve as serve_http
 from tradeclear.model import reasons
 from tradeclear.model.errors import TradeclearError
 from tradeclear.model.events import CommandRefused
@@ -25,6 +23,7 @@ from tradeclear.model.units import Seq
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.pipeline.partition import Partition
 from tradeclear.pipeline.snapshotter import Snapshotter
+from tradeclear.supervisor.doors import serve
 from tradeclear.supervisor.order_log import OrderLog
 from tradeclear.supervisor.restarting import restarting
 from tradeclear.supervisor.retention import Retention
@@ -104,16 +103,6 @@ async def _run(
     exchange = Exchange(partition, snapshotter)
     order_log = OrderLog(partition.publisher, metrics)
     _watch(metrics, partition)
-    app = create_app(
-        exchange,
-        metrics,
-        client_rate_per_s=settings.rate_limit_client_per_s,
-        client_burst=settings.rate_limit_client_burst,
-        address_rate_per_s=settings.rate_limit_address_per_s,
-        address_burst=settings.rate_limit_address_burst,
-        body_bytes_max=settings.body_bytes_max,
-        body_timeout_s=settings.body_timeout_s,
-    )
 
     stop_serving = trio.Event()
     stop_signals = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
@@ -123,7 +112,7 @@ async def _run(
         background = await nursery.start(_background, snapshotter, order_log, settings, metrics)
         with stop_signals as signals:
             async with trio.open_nursery() as doors:
-                address = await doors.start(_serve, app, settings, stop_serving)
+                address = await doors.start(serve, exchange, metrics, settings, stop_serving)
                 ready(address)
                 log.info(events.READY, address=address, seq=engine.seq)
                 await anext(signals)
@@ -152,24 +141,6 @@ async def _background(
             if settings.order_log:
                 nursery.start_soon(restarting, "order_log", order_log.run, metrics)
             task_status.started(scope)
-
-
-async def _serve(
-    app: object, settings: Settings, shutdown: trio.Event, *, task_status: trio.TaskStatus[str]
-) -> None:
-    await serve_http(
-        app,
-        host=settings.host,
-        port=settings.port,
-        shutdown=shutdown,
-        shutdown_timeout_s=settings.shutdown_timeout_s,
-        header_bytes_max=settings.header_bytes_max,
-        header_timeout_s=settings.header_timeout_s,
-        write_timeout_s=settings.write_timeout_s,
-        keep_alive_timeout_s=settings.keep_alive_timeout_s,
-        connections_max=settings.connections_max,
-        task_status=task_status,
-    )
 
 
 async def _configure(settings: Settings, exchange: Exchange, partition: Partition) -> None:

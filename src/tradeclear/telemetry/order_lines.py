@@ -6,13 +6,15 @@ has everything: `tradeclear wal cat --follow`.
 """
 
 from collections.abc import Iterable
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-import orjson
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 from tradeclear.model import reasons
 from tradeclear.model.events import (
     CommandRefused,
+    Event,
     OrderAmended,
     OrderCancelled,
     OrderPlaced,
@@ -25,45 +27,52 @@ RECORDS_MAX: Final = 20_000
 """So many records may wait to be written as lines before the next ones are shed."""
 
 
+class Line(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="event", tag=ORDER):
+    """What is said of a record; quantities in lots."""
+
+    seq: int
+    time_us: int
+    command: str
+    client_id: str | None = None
+    order_id: str | None = None
+    status: str | None = None
+    remaining_lots: int | UnsetType = UNSET
+    reason: str | None = None
+    trades: int = 0
+
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
 def write_lines(stream: BinaryIO, records: Iterable[Record]) -> None:
     """Write a line for each record. Blocking: run it in a thread. Raises `OSError`."""
-    stream.write(b"".join(map(line, records)))
+    stream.write(_encode_lines([line(record) for record in records]))
     stream.flush()
 
 
-def line(record: Record) -> bytes:
-    """A record as one line of JSON, newline included; prices in ticks, quantities in lots."""
-    fields: dict[str, Any] = {
-        "event": ORDER,
-        "seq": record.seq,
-        "time_us": record.time,
-        "command": type(record.command).__name__,
-    }
-    trades = 0
-    for event in record.events:
-        match event:
-            case OrderPlaced():
-                fields |= {
-                    "order_id": event.order_id,
-                    "status": event.status,
-                    "remaining_lots": event.remaining_quantity,
-                }
-                if event.reason:
-                    fields["reason"] = reasons.NAMES[event.reason]
-            case OrderCancelled() | OrderAmended():
-                fields |= {"order_id": event.order.order_id, "status": event.order.status}
-            case CommandRefused():
-                fields["refused"] = reasons.NAMES[event.reason]
-            case TradeExecuted():
-                trades += 1
-            case _:
-                pass
-    if trades:
-        fields["trades"] = trades
-    client_id = getattr(record.command, "client_id", None)
-    if client_id:
-        fields["client_id"] = client_id
-    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+def line(record: Record) -> Line:
+    """What the line of `record` says."""
+    command, events = record.command, record.events
+    told = _told(events[0])
+    return Line(
+        record.seq,
+        record.time,
+        type(command).__name__,
+        getattr(command, "client_id", None),
+        *told,
+        sum(type(event) is TradeExecuted for event in events) if len(events) > 2 else 0,
+    )
 
 
-__all__ = ["RECORDS_MAX", "line", "write_lines"]
+def _told(event: Event) -> tuple[str | None, str | None, int | UnsetType, str | None]:
+    """Order id, status, remaining lots and reason, as far as the first event has them."""
+    if type(event) is OrderPlaced:
+        reason = reasons.NAMES[event.reason] if event.reason else None
+        return event.order_id, event.status, event.remaining_quantity, reason
+    if isinstance(event, OrderCancelled | OrderAmended):
+        order = event.order
+        return order.order_id, order.status, order.remaining_quantity, None
+    if type(event) is CommandRefused:
+        order_id = event.order.order_id if event.order is not None else None
+        return order_id, None, UNSET, reasons.NAMES[event.reason]
+    return None, None, UNSET, None

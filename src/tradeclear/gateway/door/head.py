@@ -1,0 +1,142 @@
+"""A request's head, read by llhttp, and whether the front door answers such a request itself."""
+
+from typing import Final, Literal, TypeAlias
+
+import httptools
+from msgspec import Struct
+
+Hot: TypeAlias = Literal["place", "cancel", "amend", "batch", "order_socket"]
+
+LENGTH_DIGITS_MAX: Final = 9
+HEADS_MAX: Final = 1024
+HEAD_BYTES_MAX: Final = 1024
+"""Longer heads are read anew each time."""
+
+END: Final = b"\r\n\r\n"
+
+_ORDERS: Final = b"/orders/"
+_CANCEL: Final = b"/cancel"
+
+
+class Head(Struct, frozen=True, gc=False):
+    """A request that the front door answers. `length` of the body in bytes."""
+
+    route: Hot
+    length: int
+    order_id: str = ""
+    key: str | None = None
+    websocket_key: bytes = b""
+
+
+class _Lines:
+    """What llhttp found in a head."""
+
+    __slots__ = ("headers", "target", "whole")
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.whole = False
+
+    def on_url(self, url: bytes) -> None:
+        self.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.whole = True
+
+
+class Heads:
+    """Reads heads, and remembers those that come again and again: a client's are all alike."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: Final[dict[bytes, Head]] = {}
+
+    def read(self, data: bytes) -> Head | None:
+        """As `read_head`."""
+        known = self._known.get(data)
+        if known is not None:
+            return known
+        head = read_head(data)
+        if head is not None and not head.order_id and head.key is None:
+            if len(self._known) >= HEADS_MAX:
+                self._known.clear()
+            if len(data) <= HEAD_BYTES_MAX:
+                self._known[data] = head
+        return head
+
+
+def read_head(data: bytes) -> Head | None:
+    """The head in `data`, which ends with an empty line; None if the request is not for here.
+
+    Hot is plain order entry over HTTP/1.1 with keep-alive: no query, no chunked body, nothing
+    that is there twice. All else, malformed heads too, is for the door behind.
+    """
+    lines = _Lines()
+    parser = httptools.HttpRequestParser(lines)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        return None
+    except httptools.HttpParserError:
+        return None
+    if not lines.whole or parser.get_http_version() != "1.1":
+        return None
+    route = _route(parser.get_method(), lines.target)
+    if route is None:
+        return None
+    return _with_headers(route[0], route[1], lines.headers)
+
+
+def _route(method: bytes, target: bytes) -> tuple[Hot, str] | None:
+    if method == b"POST":
+        if target == b"/orders":
+            return "place", ""
+        if target == b"/orders/batch":
+            return "batch", ""
+        if target.startswith(_ORDERS) and target.endswith(_CANCEL):
+            return _with_id("cancel", target[len(_ORDERS) : -len(_CANCEL)])
+    elif target.startswith(_ORDERS):
+        if method == b"DELETE":
+            return _with_id("cancel", target[len(_ORDERS) :])
+        if method == b"PATCH":
+            return _with_id("amend", target[len(_ORDERS) :])
+    return None
+
+
+def _with_id(route: Hot, segment: bytes) -> tuple[Hot, str] | None:
+    """The route of an order, if its id stands in the path as it is."""
+    if not segment or any(char in segment for char in b"%?/") or not segment.isascii():
+        return None
+    return route, segment.decode()
+
+
+def _with_headers(route: Hot, order_id: str, headers: list[tuple[bytes, bytes]]) -> Head | None:
+    length = key = None
+    host = False
+    for name, value in headers:
+        match name.lower():
+            case b"content-length":
+                if length is not None or not value.isdigit() or len(value) > LENGTH_DIGITS_MAX:
+                    return None
+                length = int(value)
+            case b"idempotency-key":
+                if key is not None or not value.isascii():
+                    return None
+                key = value.decode()
+            case b"host":
+                if host:
+                    return None
+                host = True
+            case b"connection":
+                if value.lower() != b"keep-alive":
+                    return None
+            case b"transfer-encoding" | b"expect" | b"upgrade":
+                return None
+            case _:
+                pass
+    return Head(route, length or 0, order_id, key) if host else None
