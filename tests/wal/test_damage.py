@@ -23,7 +23,7 @@ def whole() -> MemoryStorage:
     return storage
 
 
-def frame_offsets(content: bytes) -> list[int]:
+def frame_offsets(content: bytes | bytearray) -> list[int]:
     """Return where the frames of a file begin, and where the last ends, from the lengths alone."""
     offsets = [0]
     while offsets[-1] < len(content):

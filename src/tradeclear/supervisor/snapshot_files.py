@@ -8,6 +8,7 @@ snapshot is only ever made of what the log says. The measurements: docs/decision
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -32,10 +33,16 @@ from tradeclear.wal.storage import Storage
 NICENESS: Final = 10
 
 
-def write_snapshot(storage: Storage, engine: Engine, started: float) -> SnapshotInfo:
+def write_snapshot(
+    storage: Storage,
+    engine: Engine,
+    started: float,
+    go_on: Callable[[], None] = lambda: None,
+) -> SnapshotInfo:
     """Write the state of `engine`; durable when it returns. Blocking. Raises `SnapshotFailed`.
 
-    `started` is when the making of it began (`perf_counter`).
+    `started` is when the making of it began (`perf_counter`); `go_on` is asked before each chunk and
+    may raise.
     """
     state = StateHash()
 
@@ -48,7 +55,12 @@ def write_snapshot(storage: Storage, engine: Engine, started: float) -> Snapshot
             "duration_s": round(perf_counter() - started, 6),
         }
 
-    written = snapshots.write(storage, engine.seq, state.passing(dump(engine)), meta=meta)
+    def chunks() -> Iterator[bytes]:
+        for chunk in state.passing(dump(engine)):
+            go_on()
+            yield chunk
+
+    written = snapshots.write(storage, engine.seq, chunks(), meta=meta)
     return _told(written)
 
 
@@ -106,14 +118,20 @@ def main() -> None:
     started = perf_counter()
     storage = PosixStorage(sys.argv[1])
     seq = int(sys.argv[2])
+    parent = os.getppid()
+
+    def end_with_parent(_seq: Seq = 0) -> None:
+        if os.getppid() != parent:
+            sys.exit("the exchange is gone: another one may be writing here by now")
+
     try:
         recovered = recover(
             storage,
             lambda from_seq: frames_between(storage, from_seq, seq) if from_seq <= seq else (),
             last_seq=seq,
-            progress=lambda seq: None,
+            progress=end_with_parent,
         )
-        info = write_snapshot(storage, recovered.engine, started)
+        info = write_snapshot(storage, recovered.engine, started, end_with_parent)
     except TradeclearError as error:
         sys.exit(str(error))
     sys.stdout.buffer.write(msgspec.json.encode(info))

@@ -50,6 +50,7 @@ class Log:
         self._failure: BaseException | None = None
         self._closed = False
         self._writing = Lock()
+        self._pruning = Lock()
         # The segments that are sealed, and the index of the one that is written; swapped whole.
         self._sealed = sealed
         self._index = index
@@ -65,7 +66,10 @@ class Log:
         `DirectoryLocked`; `LogDamaged` with every byte untouched; `LogFailed` when the disk fails
         or is full: nothing is lost, a later `open` mends the same again.
         """
-        storage.lock()
+        try:
+            storage.lock()
+        except OSError as error:
+            raise LogFailed(f"{storage.directory} could not be locked: {error}") from error
         try:
             found = survey(storage)
             if found.damage is not None:
@@ -166,20 +170,15 @@ class Log:
         the last segment. `ValueError` unless a snapshot covers what goes: the caller prunes after
         `snapshots.write` has returned. A disk error closes the log to writes: `LogFailed`.
         """
-        self._check_open()
-        going = [info for info in self._sealed if info.last_seq < below_seq]
-        if going and going[-1].last_seq > max(snapshot_seqs(self._storage.names()), default=0):
-            raise ValueError(f"no snapshot covers the records up to {going[-1].last_seq}")
-        for info in going:
-            with self._swapping:
-                self._sealed = tuple(kept for kept in self._sealed if kept != info)
-                self._indexes.pop(info.name, None)
-            try:
-                self._storage.unlink(info.name)
-                self._storage.fsync_directory()
-            except BaseException as error:
-                self._fail(error)
-        return tuple(info.name for info in going)
+        with self._pruning:
+            self._check_open()
+            going = [info for info in self._sealed if info.last_seq < below_seq]
+            covered = max(snapshot_seqs(self._storage.names()), default=0)
+            if going and going[-1].last_seq > covered:
+                raise ValueError(f"no snapshot covers the records up to {going[-1].last_seq}")
+            for info in going:
+                self._remove(info)
+            return tuple(info.name for info in going)
 
     def close(self) -> None:
         """Let go of the directory, once an append in another thread has finished."""
@@ -200,6 +199,17 @@ class Log:
             self._remember(self._writer.name, self._index)
             self._writer = successor
             self._index = SegmentIndex()
+
+    def _remove(self, info: SegmentInfo) -> None:
+        """Forget the oldest segment, then remove it, durably."""
+        with self._swapping:
+            self._sealed = tuple(kept for kept in self._sealed if kept != info)
+            self._indexes.pop(info.name, None)
+        try:
+            self._storage.unlink(info.name)
+            self._storage.fsync_directory()
+        except BaseException as error:
+            self._fail(error)
 
     def _check_open(self) -> None:
         if self._failure is not None:

@@ -11,7 +11,7 @@ recovery is followed by the same recovery:
 5. the directory is synced.
 """
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
 from msgspec import Struct
@@ -41,7 +41,8 @@ def recover(storage: Storage, found: Survey) -> RecoveryReport:
     assert found.damage is None
     removed = temporary_names(storage.names())
     for name in removed:
-        storage.unlink(name)
+        with suppress(FileNotFoundError):  # an orphan of the last process may have renamed it
+            storage.unlink(name)
     broken = None
     if found.torn is not None:
         broken = cut(storage, found.torn.file, found.torn.offset)

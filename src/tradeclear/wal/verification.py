@@ -61,7 +61,7 @@ class VerifyReport(Struct, frozen=True, kw_only=True):
 
 
 def verify(storage: Storage, progress: Progress | None = None) -> VerifyReport:
-    """Verify log and snapshots; `progress` is told of bytes done and in all after each file.
+    """Verify log and snapshots; `progress` is told of bytes done and in all after each segment.
 
     An `OSError` comes through where a directory or file can't be opened.
     """
