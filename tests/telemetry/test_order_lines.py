@@ -1,8 +1,7 @@
 """One line of JSON a record, newline last."""
 
 import io
-
-import orjson
+import json
 
 from tradeclear.model.commands import CancelOrder, PlaceOrder
 from tradeclear.model.events import CommandRefused, LevelChanged, OrderPlaced, Record, TradeExecuted
@@ -21,7 +20,7 @@ def test_a_line_says_what_was_asked_and_what_came_of_it() -> None:
             Record(3, 6, CancelOrder("nobody"), (CommandRefused(202),)),
         ],
     )
-    assert [orjson.loads(line) for line in stream.getvalue().splitlines()] == [
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
         {
             "event": "order",
             "seq": 2,

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tradeclear import __version__
+from tradeclear.cli import wal
 from tradeclear.cli.serve import serve
 
 app = typer.Typer(
@@ -15,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.add_typer(wal.app)
 
 
 def _version(wanted: bool) -> None:

@@ -23,7 +23,11 @@ from tradeclear.model.units import Lots, Ticks
 NO_CLIENT: Final = ""
 """Whose keys those of a cancel or amend without `client_id` are. No client can be called that."""
 
+ORDER_IDS: Final = 256
+"""So many ids are made at a time."""
+
 _NO_BODY: Final = CancelRequest()
+_order_ids: Final[list[str]] = []
 
 
 class Instruments(Protocol):
@@ -187,7 +191,13 @@ def _optional_client(client_id: str | None) -> str | None:
 
 
 def new_order_id() -> str:
-    """A random UUID (version 4), several times faster than the standard library's."""
-    digits = os.urandom(16).hex()
+    """A random UUID (version 4), out of a batch: several times faster than one by one."""
+    if not _order_ids:
+        digits = os.urandom(16 * ORDER_IDS).hex()
+        _order_ids.extend(_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32))
+    return _order_ids.pop()
+
+
+def _uuid(digits: str) -> str:
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

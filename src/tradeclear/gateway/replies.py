@@ -122,14 +122,11 @@ def _reply(status: int, body: Struct, outcome: Outcome) -> Reply:
 
 
 def _trades(record: Record, instrument: Instrument) -> list[TradeView]:
-    if len(record.events) < 2:
+    trades = [event for event in record.events if type(event) is TradeExecuted]
+    if not trades:
         return []
     seq, time = record.seq, time_text(record.time)
-    return [
-        trade_view(event, seq, time, instrument)
-        for event in record.events
-        if type(event) is TradeExecuted
-    ]
+    return [trade_view(trade, seq, time, instrument) for trade in trades]
 
 
 def _refused(outcome: Outcome, instruments: Instruments) -> Reply:

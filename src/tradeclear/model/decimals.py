@@ -20,6 +20,10 @@ class DecimalError(ValueError):
     """The text is no decimal number, or not one that the scale can hold. The message says which."""
 
 
+class TooPrecise(DecimalError):
+    """The number has more decimal places than the scale."""
+
+
 def parse(text: str, scale: int) -> int:
     """Read decimal `text` as a count of 10**-scale: exact, or `DecimalError`; never rounded."""
     head, point, tail = text.partition(".")
@@ -52,7 +56,7 @@ def _shift(digits: int, places: int) -> int:
         return digits * POWERS[places]
     value, rest = divmod(digits, POWERS[-places])
     if rest:
-        raise DecimalError("has too many decimal places")
+        raise TooPrecise("has too many decimal places")
     return value
 
 
@@ -60,10 +64,12 @@ def render(value: int, scale: int) -> str:
     """Write `value` x 10**-scale as the shortest exact decimal text, without an exponent."""
     if scale == 0:
         return str(value)
-    sign = "-" if value < 0 else ""
-    digits = str(abs(value)).zfill(scale + 1)
-    tail = digits[-scale:].rstrip("0")
-    return f"{sign}{digits[:-scale]}.{tail}" if tail else f"{sign}{digits[:-scale]}"
+    if value < 0:
+        return "-" + render(-value, scale)
+    digits = str(value)
+    if len(digits) <= scale:
+        digits = digits.zfill(scale + 1)
+    return f"{digits[:-scale]}.{digits[-scale:]}".rstrip("0").rstrip(".")
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

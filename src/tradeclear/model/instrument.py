@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from tradeclear.model import decimals
-from tradeclear.model.decimals import POWERS, DecimalError, divide_half_even
+from tradeclear.model.decimals import POWERS, DecimalError, TooPrecise, divide_half_even
 from tradeclear.model.errors import InvalidField
 from tradeclear.model.units import LOTS_MAX, TICK_LOTS_MAX, Lots, TickLots, Ticks
 
@@ -39,7 +39,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
     def price_ticks(self, text: str, field: str = "price") -> Ticks:
         """Decimal text to ticks, 1 to `price_ticks_max`. Raises `InvalidField` with the remedy."""
-        ticks = _on_grid(field, text, self.price_scale, self.price_step, "tick", self.tick_size)
+        ticks = _on_grid(field, text, self.price_scale, self.price_step, "tick")
         if ticks <= 0:
             raise InvalidField(field, "must be greater than 0")
         if ticks > self.price_ticks_max:
@@ -48,7 +48,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
     def quantity_lots(self, text: str, field: str = "quantity") -> Lots:
         """Decimal text to lots within the instrument's limits. Raises `InvalidField`."""
-        lots = _on_grid(field, text, self.quantity_scale, self.quantity_step, "lot", self.lot_size)
+        lots = _on_grid(field, text, self.quantity_scale, self.quantity_step, "lot")
         if lots <= 0:
             raise InvalidField(field, "must be greater than 0")
         least, most = self.quantity_lots_min, self.quantity_lots_max
@@ -107,19 +107,24 @@ class Instrument(Struct, frozen=True, kw_only=True):
         return self.tick_size == other.tick_size and self.lot_size == other.lot_size
 
 
-def _on_grid(field: str, text: str, scale: int, step: int, unit: str, size: str) -> int:
+def _on_grid(field: str, text: str, scale: int, step: int, unit: str) -> int:
     try:
         value = decimals.parse(text, scale)
+    except TooPrecise:
+        raise _off_grid(field, scale, step, unit) from None
     except DecimalError as error:
-        if "decimal places" in str(error):
-            raise InvalidField(field, f"must be a multiple of the {unit} size {size}") from None
         raise InvalidField(field, str(error)) from None
     if step == 1:
         return value
     count, rest = divmod(value, step)
     if rest:
-        raise InvalidField(field, f"must be a multiple of the {unit} size {size}")
+        raise _off_grid(field, scale, step, unit)
     return count
+
+
+def _off_grid(field: str, scale: int, step: int, unit: str) -> InvalidField:
+    size = decimals.render(step, scale)
+    return InvalidField(field, f"must be a multiple of the {unit} size {size}")
 
 
 def define_instrument(

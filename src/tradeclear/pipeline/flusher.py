@@ -17,6 +17,7 @@ from tradeclear.model.events import Record
 from tradeclear.pipeline.gate import CommitGate
 from tradeclear.pipeline.ports import RecordLog
 from tradeclear.pipeline.publisher import Publisher
+from tradeclear.pipeline.worker import Worker, worker
 from tradeclear.telemetry.metrics import Metrics
 
 QUEUE_RECORDS_MAX: Final = 20_000
@@ -94,7 +95,6 @@ class Flusher:
         self._gate: Final = gate
         self._publisher: Final = publisher
         self._metrics: Final = metrics
-        self._limiter: Final = trio.CapacityLimiter(1)
 
     async def run(self) -> None:
         """Commit until the queue is closed and empty.
@@ -103,20 +103,21 @@ class Flusher:
         error goes on to end the process. A commit that has begun is finished even if cancelled.
         """
         try:
-            while True:
-                encoded, records = await self._queue.take()
-                if not records:
-                    return
-                await self._commit(encoded, records)
+            with worker("flusher") as thread:
+                while True:
+                    encoded, records = await self._queue.take()
+                    if not records:
+                        return
+                    await self._commit(thread, encoded, records)
         finally:
             if len(self._queue) or len(self._gate):
                 self._gate.fail()
 
-    async def _commit(self, encoded: list[bytes], records: list[Record]) -> None:
+    async def _commit(self, thread: Worker, encoded: list[bytes], records: list[Record]) -> None:
         started = perf_counter()
         append = partial(self._log.append, records[0].seq, encoded)
         try:
-            size = await trio.to_thread.run_sync(append, limiter=self._limiter)
+            size = await thread.run_sync(append)
         except BaseException:
             self._gate.fail()
             raise

@@ -41,7 +41,7 @@ def write_snapshot(
 ) -> SnapshotInfo:
     """Write the state of `engine`; durable when it returns. Blocking. Raises `SnapshotFailed`.
 
-    `started` is when the making of it began (`perf_counter`); `go_on` is asked before each chunk and
+    `started` is when the making began (`perf_counter`); `go_on` is asked before each chunk and
     may raise.
     """
     state = StateHash()
