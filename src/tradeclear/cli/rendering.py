@@ -13,16 +13,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Struct, defstruct
+from msgspec import Raw, Struct, defstruct
 from msgspec.structs import astuple
 
 from tradeclear.cli.grids import NOTIONAL, PRICE, QUANTITY, UNKNOWN, Grid, Grids
 from tradeclear.gateway.views import time_text
 from tradeclear.model import reasons
-from tradeclear.model.commands import Idempotency
+from tradeclear.model.commands import AmendOrder, Idempotency
 from tradeclear.model.events import Record
 from tradeclear.model.instrument import Instrument
 from tradeclear.model.order import OrderState
+
+_Rewrite = Callable[[Any, Grids], Any]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -108,7 +110,7 @@ class _Plan(NamedTuple):
     """
 
     numbers: tuple[tuple[int, int], ...]
-    others: tuple[tuple[int, Callable[[Any, Grids], Any]], ...]
+    others: tuple[tuple[int, _Rewrite], ...]
     place: int | None
     decimal_view: Callable[..., Struct]
     count_view: Callable[..., Struct]
@@ -135,7 +137,9 @@ def _plan(kind: type[Struct]) -> _Plan:
     return _Plan(
         numbers=tuple(numbers.items()),
         others=tuple(
-            (index, _rewrites[name]) for index, name in enumerate(names) if name in _rewrites
+            (index, rewrite)
+            for index, name in enumerate(names)
+            if (rewrite := _own_rewrites.get((kind, name), _rewrites.get(name))) is not None
         ),
         place=names.index("instrument") if "instrument" in names else None,
         decimal_view=_view(kind, names),
@@ -173,11 +177,22 @@ def _idempotency(used: Idempotency, _grids: Grids) -> dict[str, str]:
     return {"key": used.key.hex(), "request": used.request.hex()}
 
 
-_rewrites: Final[dict[str, Callable[[Any, Grids], Any]]] = {
+def _new_quantity(digits: Raw | int, _grids: Grids) -> Raw | int | None:
+    """An amendment to 0 leaves the quantity as it is."""
+    return None if digits in (0, _ZERO) else digits
+
+
+_ZERO: Final = Raw(b"0")
+
+_rewrites: Final[dict[str, _Rewrite]] = {
     "order": _order,
     "reason": lambda reason, _grids: reason_name(reason),
     "created_at": lambda time, _grids: time_text(time),
     "updated_at": lambda time, _grids: time_text(time),
     "idempotency": _idempotency,
     "instruments": lambda known, _grids: [instrument_fields(each) for each in known],
+}
+
+_own_rewrites: Final[dict[tuple[type[Struct], str], _Rewrite]] = {
+    (AmendOrder, "quantity"): _new_quantity,
 }

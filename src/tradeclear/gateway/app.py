@@ -11,11 +11,13 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
 
+from tradeclear.gateway import order_socket
 from tradeclear.gateway.admin import Admin
 from tradeclear.gateway.batch import BatchRoutes
 from tradeclear.gateway.description import Description
 from tradeclear.gateway.guard import ROUTE, Guard, internal_error
 from tradeclear.gateway.market_data import MarketData
+from tradeclear.gateway.order_messages import OrderMessages
 from tradeclear.gateway.order_reads import OrderReads
 from tradeclear.gateway.order_routes import OrderRoutes
 from tradeclear.gateway.problems import (
@@ -100,6 +102,8 @@ def create_app(
     description = Description(described, version("tradeclear"))
     for route in (*described, *description.routes()):
         mount(app, route, limits)
+    messages = OrderMessages(exchange, limits, metrics)
+    app.add_websocket(order_socket.PATH, "order_socket", order_socket.order_socket(messages))
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _fault)
     return app

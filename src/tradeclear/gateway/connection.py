@@ -29,6 +29,9 @@ from tradeclear.telemetry.logs import log
 WRITE_PIECE_BYTES: Final = 65_536
 LINGER_S: Final = 2.0
 LINGER_BYTES_MAX: Final = 4 * 1_048_576
+TAIL_S: Final = 1.0
+"""So long may an app go on after its connection has ended. Hypercorn's pings know no end."""
+
 HALF_CLOSED_S: Final = 30.0
 """So long may a request take whose client has closed its sending side."""
 
@@ -92,7 +95,8 @@ class Connection(TCPServer):
                     server,
                     self.protocol_send,
                 )
-                await self._serve()
+                assert task_group._nursery is not None
+                await self._serve(task_group._nursery)
         except OSError:
             pass  # the client was gone before we could ask who it was
         except Exception as error:
@@ -100,7 +104,7 @@ class Connection(TCPServer):
         finally:
             await trio.aclose_forcefully(self.stream)
 
-    async def _serve(self) -> None:
+    async def _serve(self, nursery: trio.Nursery) -> None:
         await self.protocol.initiate()
         self._wait_for(Phase.IDLE, self._timeouts.keep_alive_s)
         with self._reading:
@@ -112,6 +116,8 @@ class Connection(TCPServer):
         await self.protocol.handle(Closed())  # an app that still runs learns of it
         if self._lingers:
             await self._linger()
+        await trio.aclose_forcefully(self.stream)
+        nursery.cancel_scope.deadline = trio.current_time() + TAIL_S
 
     # Reading
 

@@ -54,7 +54,7 @@ class RequestRefused(TradeclearError):
         self.field = field
 
 
-def _reader(kind: type[T]) -> Callable[[bytes], T]:
+def reader(kind: type[T]) -> Callable[[bytes], T]:
     """A function from JSON to `kind`; raises `InvalidField` or `RequestRefused`."""
     decode = msgspec.json.Decoder(kind).decode
 
@@ -99,37 +99,46 @@ def _explain(problem: str) -> TradeclearError:
     return RequestRefused(MALFORMED_BODY, "the body is not what this route takes")
 
 
-read_place: Final = _reader(PlaceRequest)
-read_cancel: Final = _reader(CancelRequest)
-read_amend: Final = _reader(AmendRequest)
-read_cancel_element: Final = _reader(CancelElement)
-read_amend_element: Final = _reader(AmendElement)
-_read_batch: Final = _reader(BatchRequest)
-_read_array: Final = _reader(list[msgspec.Raw])
+read_place: Final = reader(PlaceRequest)
+read_cancel: Final = reader(CancelRequest)
+read_amend: Final = reader(AmendRequest)
+read_cancel_element: Final = reader(CancelElement)
+read_amend_element: Final = reader(AmendElement)
+_read_batch: Final = reader(BatchRequest)
+read_array: Final = reader(list[msgspec.Raw])
 
 
 class _Op(msgspec.Struct):
     op: Any = "place"
 
 
-_read_op: Final = _reader(_Op)
+_read_op: Final = reader(_Op)
 
 
 def read_batch(body: bytes) -> list[msgspec.Raw]:
     """The elements of a batch, as `{"orders": […]}` or as the array alone, not yet looked into."""
     if body.lstrip()[:1] == b"[":
-        return _read_array(body)
+        return read_array(body)
     return _read_batch(body).orders
+
+
+def read_op(data: bytes) -> str:
+    """What an element asks for: "place" if it does not say. Raises `InvalidField`."""
+    if b'"op"' not in data and b"\\" not in data:
+        return "place"
+    op = _read_op(data).op
+    if op not in _CHOICES["op"]:
+        raise InvalidField("op", f"must be one of {list(_CHOICES['op'])}")
+    return str(op)
 
 
 def read_element(element: msgspec.Raw) -> PlaceRequest | CancelElement | AmendElement:
     """One element of a batch, by its `op`."""
     data = bytes(element)
-    op = _read_op(data).op if b'"op"' in data or b"\\" in data else "place"
-    if op == "place":
-        return read_place(data)
-    if op == "cancel":
-        return read_cancel_element(data)
-    if op == "amend":
-        return read_amend_element(data)
-    raise InvalidField("op", f"must be one of {list(_CHOICES['op'])}")
+    match read_op(data):
+        case "cancel":
+            return read_cancel_element(data)
+        case "amend":
+            return read_amend_element(data)
+        case _:
+            return read_place(data)

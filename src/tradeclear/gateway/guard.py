@@ -58,7 +58,7 @@ class Guard:
         if scope["type"] == "http":
             await self._http(inner, receive, send)
         else:
-            await self._app(inner, receive, send)
+            await self._websocket(inner, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Cancelled, or gone before its body was whole, the app never hears of it."""
@@ -83,6 +83,23 @@ class Guard:
             log.exception(REQUEST_FAILED, route=scope.get(ROUTE, UNMATCHED), problem=repr(error))
             if not started:
                 await send_reply(internal_error(), counted)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One WebSocket. After a fault it is closed with 1011, or refused if it wasn't open yet."""
+        sent: set[str] = set()
+
+        async def noted(message: Message) -> None:
+            sent.add(message["type"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            log.exception(REQUEST_FAILED, route=scope["path"], problem=repr(error))
+            if not sent:
+                await send_reply(internal_error(), send, "websocket.http")
+            elif sent.isdisjoint(("websocket.close", "websocket.http.response.start")):
+                await send({"type": "websocket.close", "code": 1011})
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The whole body; None if the client went away. Raises `RequestRefused`."""
@@ -141,15 +158,16 @@ async def _drain(receive: Receive) -> None:
         pass
 
 
-async def send_reply(reply: Reply, send: Send) -> None:
-    """Send `reply` the ASGI way."""
+async def send_reply(reply: Reply, send: Send, protocol: str = "http") -> None:
+    """Send `reply` the ASGI way; `websocket.http` refuses a WebSocket with it."""
     headers = [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", str(len(reply.body)).encode()),
         *((name.lower().encode(), value.encode()) for name, value in reply.headers),
     ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+    start = {"type": f"{protocol}.response.start", "status": reply.status, "headers": headers}
+    await send(start)
+    await send({"type": f"{protocol}.response.body", "body": reply.body, "more_body": False})
 
 
 def internal_error() -> Reply:

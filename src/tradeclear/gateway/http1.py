@@ -3,8 +3,9 @@
 from typing import Final
 
 import h11
-from hypercorn.events import Closed, Event
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.protocol.ws_stream import Handshake, WSStream
 
 from tradeclear.gateway.problems import (
     HEADERS_TOO_LARGE,
@@ -62,6 +63,9 @@ class Http1(H11Protocol):
         return self.stream is not None and self.connection.their_state in COMPLETE
 
     async def handle(self, event: Event) -> None:
+        if isinstance(event, RawData) and event.data and self._shakes_hands:
+            await self.send(Closed())  # it was to wait for our answer
+            return
         try:
             await super().handle(event)
         except Refused as refused:
@@ -108,6 +112,41 @@ class Http1(H11Protocol):
                 )
             if event.http_version != b"1.1":
                 raise Refused(MALFORMED_REQUEST, "HTTP/1.0 knows no Transfer-Encoding")
+
+        await self._check_handshake(event)
+
+    async def _check_handshake(self, event: h11.Request) -> None:
+        """Refuse a WebSocket that can't be one: Hypercorn would leave the connection open."""
+        headers = list(event.headers)
+        try:
+            handshake = Handshake(headers, event.http_version.decode())
+            upgrade = (handshake.upgrade or b"").lower() == b"websocket"
+            tokens = [token.lower() for token in handshake.connection_tokens or ()]
+            if not (upgrade and "upgrade" in tokens and event.method == b"GET"):
+                return
+            valid = handshake.is_valid()
+        except UnicodeDecodeError:
+            raise Refused(MALFORMED_REQUEST, "a header is not ASCII") from None
+        if not valid:
+            raise Refused(MALFORMED_REQUEST, "a WebSocket needs version 13 and a key")
+        if self.connection.trailing_data[0]:
+            raise Refused(MALFORMED_REQUEST, "a WebSocket begins when its handshake is answered")
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        """Begin a request. No compression is agreed on: a few bytes could become gigabytes."""
+        kept = [header for header in request.headers if header[0] != b"sec-websocket-extensions"]
+        if len(kept) < len(request.headers):
+            request = h11.Request(
+                method=request.method,
+                target=request.target,
+                headers=kept,
+                http_version=request.http_version,
+            )
+        await super()._create_stream(request)
+
+    @property
+    def _shakes_hands(self) -> bool:
+        return isinstance(self.stream, WSStream) and not self.stream.handshake.accepted
 
     async def _maybe_recycle(self) -> None:
         self._head_only = False

@@ -67,32 +67,8 @@ class OrderRoutes:
                 replies={201: OrderReply},
                 problems=_kinds(reasons.DUPLICATE_ORDER_ID),
             ),
-            Route(
-                method="POST",
-                path="/orders/{order_id}/cancel",
-                name="cancel_order",
-                summary="Cancel an order",
-                tag="orders",
-                endpoint=self.cancel,
-                parameters=(CLIENT,),
-                body=CancelRequest,
-                idempotent=True,
-                replies={200: CancelReply},
-                problems=_kinds(reasons.UNKNOWN_ORDER, reasons.ORDER_CLOSED),
-            ),
-            Route(
-                method="DELETE",
-                path="/orders/{order_id}",
-                name="delete_order",
-                summary="Cancel an order",
-                tag="orders",
-                endpoint=self.cancel,
-                parameters=(CLIENT,),
-                body=CancelRequest,
-                idempotent=True,
-                replies={200: CancelReply},
-                problems=_kinds(reasons.UNKNOWN_ORDER, reasons.ORDER_CLOSED),
-            ),
+            self._cancel_route("POST", "/orders/{order_id}/cancel", "cancel_order"),
+            self._cancel_route("DELETE", "/orders/{order_id}", "delete_order"),
             Route(
                 method="PATCH",
                 path="/orders/{order_id}",
@@ -123,6 +99,21 @@ class OrderRoutes:
                 replies={200: CancelAllReply},
                 problems=COMMAND_PROBLEMS,
             ),
+        )
+
+    def _cancel_route(self, method: str, path: str, name: str) -> Route:
+        return Route(
+            method=method,
+            path=path,
+            name=name,
+            summary="Cancel an order",
+            tag="orders",
+            endpoint=self.cancel,
+            parameters=(CLIENT,),
+            body=CancelRequest,
+            idempotent=True,
+            replies={200: CancelReply},
+            problems=_kinds(reasons.UNKNOWN_ORDER, reasons.ORDER_CLOSED),
         )
 
     async def place(self, call: Call) -> Reply:

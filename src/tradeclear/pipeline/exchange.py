@@ -63,6 +63,14 @@ class Exchange:
         """
         self._partition.submit_nowait(command, reply)
 
+    def peek(self, read: Callable[[Engine], T]) -> T:
+        """What `read` makes of the state now, to decide by; not to be told yet (`when_durable`)."""
+        return read(self._partition.engine)
+
+    def when_durable(self, reply: Reply) -> None:
+        """Call `reply` when all that is decided is durable: with None, or with `OutcomeUnknown`."""
+        self._partition.gate.answer(self._partition.engine.seq, reply, None)
+
     def on_settled(self, told: Callable[[], None]) -> None:
         """Have `told` called whenever answers were handed out: those of a commit, together."""
         self._partition.gate.settled.append(told)

@@ -114,6 +114,7 @@ class Trial:
         self._cycle_start = 0
         self._shown: Final[dict[str, Json]] = {}
         self._start_s = 1.0
+        self._stopped = False
 
     async def begin(self) -> None:
         """Start the server on its empty directory."""
@@ -139,6 +140,7 @@ class Trial:
             await trio.sleep(draw.uniform(LOAD_S_MIN, LOAD_S_MAX))
             if draw.random() < STOP_SHARE:
                 await self._stop()
+                self._stopped = True
                 self.report.stops += 1
             else:
                 await self.server.kill()
@@ -155,6 +157,9 @@ class Trial:
         """Start it again and compare everything that this cycle touched."""
         await self._start()
         async with self._open_connections() as connections:
+            if self._stopped:
+                await self._compare_hash(connections[0], "GET")
+                self._stopped = False
             await self._retry(connections)
             await self._repeat(connections)
             await self._compare_orders(connections[0])
@@ -165,17 +170,14 @@ class Trial:
                 await self._compare_hash(connections[0], "POST")
 
     async def finish(self) -> None:
-        """Stop it in order and look at the whole log once more, by the command line too.
-
-        The snapshot of an orderly stop is made of the server's own state, so its hash tells whether
-        memory and log agree; those that are asked for are made of the log.
-        """
+        """Stop it in order and look at the whole log once more, by the command line too."""
         await self._stop()
         await self.server.start()
         async with await self.server.connect() as connection:
             await self._compare_hash(connection, "GET")
         await self.server.kill()
-        verified = await self.server.command("wal", "verify", "--replay", str(self.server.wal_dir))
+        wal_dir = str(self.server.wal_dir)
+        verified = await self.server.command("wal", "verify", "--replay", wal_dir)
         self.report.logs_verified += 1
         if verified.returncode:
             said = verified.stdout + verified.stderr
@@ -288,11 +290,15 @@ class Trial:
         self._find(self.ledger.check_trades(trades))
 
     async def _compare_hash(self, connection: Connection, method: str) -> None:
-        """A snapshot made now (POST) or the newest (GET), and a replay from the first record."""
+        """A snapshot made now (POST) or the newest (GET), and a replay from the first record.
+
+        The snapshot of an orderly stop is made of the server's own state, so its hash tells whether
+        memory and log agree; those that are asked for are made of the log.
+        """
         told = await fetch(connection, method, "/admin/snapshots")
         newest = told["snapshots"][0] if method == "GET" else told
         shown = (newest["seq"], newest["state_hash"])
-        replayed = await trio.to_thread.run_sync(replayed_hash, self.server.wal_dir)
+        replayed = await trio.to_thread.run_sync(replayed_hash, self.server.wal_dir, shown[0])
         self.report.hashes_compared += 1
         if shown != replayed:
             self._find([Finding("differing", f"snapshot {shown}; replay {replayed}")])
@@ -354,14 +360,14 @@ async def last_sequence(connection: Connection) -> int:
     return sequence
 
 
-def replayed_hash(wal_dir: Path) -> tuple[int, str]:
-    """Replay a log from its first record. Returns its last sequence and the state's hash.
+def replayed_hash(wal_dir: Path, until: int | None = None) -> tuple[int, str]:
+    """Replay a log from its first record (up to `until`). Returns the last sequence and the hash.
 
     Raises what names the damage or the record that gives other events than the log holds.
     """
     engine = Engine()
     with closing(Cursor(PosixStorage(wal_dir))) as cursor:
-        replay(engine, cursor.frames())
+        replay(engine, cursor.frames(), until=until)
     return engine.seq, state_hash(engine)
 
 

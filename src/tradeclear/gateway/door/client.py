@@ -1,33 +1,35 @@
-"""One connection at the front door: what came in, what is under way, what goes out.
+"""A connection that speaks HTTP: requests in, responses out in the order of their requests."""
 
-Replies leave in the order of their requests. Nothing here waits: the reactor says when there is
-something to read or room to write, and is told what to look for next.
-"""
-
-import os
 from collections import deque
-from enum import Enum
-from select import EPOLLIN, EPOLLOUT
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
+from msgspec import Struct
 
 from tradeclear.gateway.door.head import END
+from tradeclear.gateway.door.peer import Peer
 
 if TYPE_CHECKING:
     from tradeclear.gateway.door.reactor import Reactor
 
-READ_BYTES: Final = 65_536
 PIPELINE_MAX: Final = 256
 """So many requests of one connection are under way before no more is read from it."""
 
 
-class Then(Enum):
-    """What comes after the requests that are under way."""
+class HandOver(Struct, frozen=True):
+    """The connection goes on at the door behind, with these bytes first."""
 
-    GO_ON = "go on"
-    CLOSE = "close"
-    HAND_OVER = "hand over"
+    rest: bytes
+
+
+class Upgrade(Struct, frozen=True):
+    """The connection goes on as a WebSocket, with these bytes first. `key`: the handshake's."""
+
+    key: bytes
+    rest: bytes
+
+
+Next: TypeAlias = HandOver | Upgrade
 
 
 class Slot:
@@ -45,66 +47,45 @@ class Slot:
         self.client.filled()
 
 
-class Client:
-    """A connection. `quiet_since` and `partial_since` are monotonic seconds."""
+class Client(Peer[Next]):
+    """An HTTP connection that has sent nothing yet but hot requests."""
 
     def __init__(self, reactor: "Reactor", stream: trio.SocketStream, address: str) -> None:
-        self._reactor: Final = reactor
+        super().__init__(reactor, stream, address)
         self._buffer = b""
         self._in_flight: Final[deque[Slot]] = deque()
-        self._out: Final[list[bytes]] = []
-        self._unsent = b""
-        self._flushing = False
-        self._then = Then.GO_ON
-        self._ended: Final = trio.Event()
-        self.descriptor: Final = stream.socket.fileno()
-        self.address: Final = address
-        self.interest = EPOLLIN
-        self.quiet_since = reactor.now
-        self.partial_since = reactor.now
-
-    async def wait_ended(self) -> bytes | None:
-        """Wait until the connection is done with: None to close it, else the bytes to hand over."""
-        await self._ended.wait()
-        return self._buffer if self._then is Then.HAND_OVER else None
+        self._last = False
+        self._next: Next | None = None
+        self._partial_since = reactor.now
 
     # Reading
 
-    def read(self) -> None:
-        """Take what has come, and begin every request that is whole."""
-        try:
-            data = os.read(self.descriptor, READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.end()
-            return
-        if not data:
-            self._go_on_to(Then.CLOSE)
-            return
-        self.quiet_since = self._reactor.now
+    def take(self, data: bytes) -> None:
+        """Begin every request that is whole now."""
         if self._buffer:
             self._buffer += data
         else:
             self._buffer = data
-            self.partial_since = self._reactor.now
-        self._take()
+            self._partial_since = self._reactor.now
+        self._begin()
 
-    def _take(self) -> None:
+    def _begin(self) -> None:
         """Begin requests until the buffer holds no whole one or too many are under way."""
         data, position = self._buffer, 0
         reactor = self._reactor
         while position < len(data) and len(self._in_flight) < PIPELINE_MAX:
             body = data.find(END, position) + len(END)
             if body < len(END):
-                if len(data) - position <= reactor.header_bytes_max:
+                if len(data) - position <= reactor.bounds.header_bytes_max:
                     break
-                return self._hand_over(position)
-            if body - position > reactor.header_bytes_max:
-                return self._hand_over(position)
+                return self._finish(HandOver(data[position:]))
+            if body - position > reactor.bounds.header_bytes_max:
+                return self._finish(HandOver(data[position:]))
             head = reactor.read_head(data[position:body])
-            if head is None or head.length > reactor.body_bytes_max:
-                return self._hand_over(position)
+            if head is None or head.length > reactor.bounds.body_bytes_max:
+                return self._finish(HandOver(data[position:]))
+            if head.route == "order_socket":
+                return self._finish(Upgrade(head.websocket_key, data[body:]))
             after = body + head.length
             if after > len(data):
                 break
@@ -114,107 +95,74 @@ class Client:
             position = after
         if position:
             self._buffer = data[position:]
-            self.partial_since = reactor.now
-        return self._look()
+            self._partial_since = reactor.now
+        return self.look()
 
-    def _hand_over(self, position: int) -> None:
-        self._buffer = self._buffer[position:]
-        self._go_on_to(Then.HAND_OVER)
+    def at_end(self) -> None:
+        """Answer what was asked, then close."""
+        self._finish(None)
 
-    def _go_on_to(self, then: Then) -> None:
+    def _finish(self, then: Next | None) -> None:
         """Begin no further request; `then` comes when all that was begun is answered."""
-        self._then = then
-        if self._in_flight or self._out or self._unsent:
-            self._look()
+        self._last, self._next = True, then
+        self._buffer = b""
+        if self._in_flight or not self.all_sent:
+            self.look()
         else:
-            self.end()
+            self.end(then)
+
+    def reads(self) -> bool:
+        """Not while too many requests are under way."""
+        return not self._last and len(self._in_flight) < PIPELINE_MAX
 
     # Writing
 
     def filled(self) -> None:
-        """Queue what is there in turn; the reactor flushes after the commit is told."""
+        """Queue the responses whose turn it is."""
         in_flight = self._in_flight
         while in_flight and in_flight[0].response is not None:
-            self._out.append(in_flight[0].response)
+            self.queue(in_flight[0].response)
             in_flight.popleft()
-        if self._out and not self._flushing and not self.ended:
-            self._flushing = True
-            self._reactor.flushing.append(self)
 
-    def flush(self) -> None:
-        """Send what is queued, in one call; what the client does not take waits for room."""
-        self._flushing = False
-        if self.ended or not (self._out or self._unsent):
-            return
-        data = b"".join(self._out)
-        self._out.clear()
-        if self._unsent:
-            data = self._unsent + data
-        try:
-            sent = os.write(self.descriptor, data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.end()
-            return
-        self.quiet_since = self._reactor.now
-        if sent < len(data) or self._unsent:
-            self._unsent = data[sent:]
-            self._look()
-        if self._unsent or self._in_flight:
-            return
-        if self._then is not Then.GO_ON:
-            self.end()
+    def flushed(self) -> None:
+        """Go on with what was read in the meantime, or end."""
+        if self._last:
+            if not self._in_flight:
+                self.end(self._next)
         elif self._buffer:
-            self._take()
-
-    # The reactor's questions
-
-    @property
-    def blocked(self) -> bool:
-        """Whether it does not take the responses that are there for it."""
-        return bool(self._unsent)
-
-    @property
-    def partial(self) -> bytes:
-        """What it has sent of a request that is not whole."""
-        return b"" if self._in_flight or self._then is not Then.GO_ON else self._buffer
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not (self._in_flight or self._out or self._unsent or self._buffer)
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is done with."""
-        return self._ended.is_set()
-
-    def _look(self) -> None:
-        """Tell the reactor what to look for."""
-        reads = self._then is Then.GO_ON and len(self._in_flight) < PIPELINE_MAX
-        interest = EPOLLOUT if self._unsent else EPOLLIN if reads else 0
-        if interest != self.interest and not self.ended:
-            self.interest = interest
-            self._reactor.look(self)
+            self._begin()
+        else:
+            self.look()
 
     # Ending
 
-    def refuse(self, response: bytes) -> None:
-        """Answer what can't be waited for, and close."""
-        self._buffer = b""
-        slot = Slot(self)
-        self._in_flight.append(slot)
-        self._then = Then.CLOSE
-        slot.fill(response)
-
     def close_when_done(self) -> None:
         """Close after what is under way; now, if nothing is."""
-        if self._then is Then.GO_ON:
-            self._go_on_to(Then.CLOSE)
+        if not self._last:
+            self._finish(None)
 
-    def end(self) -> None:
-        """The connection is done with: its task closes it or hands it over."""
-        if not self.ended:
-            self._ended.set()
-            self._reactor.forget(self)
+    def check(self) -> None:
+        """End what takes too long: a reply, a request, the next request."""
+        bounds = self._reactor.bounds
+        now = self._reactor.now
+        if self.blocked_s > bounds.write_timeout_s:
+            self.end()
+        elif self._in_flight or self._last:
+            pass
+        elif self._buffer:
+            self._check_partial(now - self._partial_since)
+        elif now - self.quiet_since > bounds.keep_alive_timeout_s:
+            self.end()
+
+    def _check_partial(self, waited_s: float) -> None:
+        bounds = self._reactor.bounds
+        if END not in self._buffer:
+            if waited_s > bounds.header_timeout_s:
+                self._refuse("head", bounds.header_timeout_s)
+        elif waited_s > bounds.header_timeout_s + bounds.body_timeout_s:
+            self._refuse("body", bounds.body_timeout_s)
+
+    def _refuse(self, what: str, seconds: float) -> None:
+        """Answer what can't be waited for, and close."""
+        self.queue(self._reactor.too_slow(what, seconds))
+        self._finish(None)

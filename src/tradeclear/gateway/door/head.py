@@ -1,5 +1,6 @@
 """A request's head, read by llhttp, and whether the front door answers such a request itself."""
 
+from contextlib import suppress
 from typing import Final, Literal, TypeAlias
 
 import httptools
@@ -8,6 +9,8 @@ from msgspec import Struct
 Hot: TypeAlias = Literal["place", "cancel", "amend", "batch", "order_socket"]
 
 LENGTH_DIGITS_MAX: Final = 9
+ORDER_SOCKET: Final = b"/ws/orders"
+WEBSOCKET_KEY_BYTES: Final = 24
 HEADS_MAX: Final = 1024
 HEAD_BYTES_MAX: Final = 1024
 """Longer heads are read anew each time."""
@@ -62,7 +65,7 @@ class Heads:
         if known is not None:
             return known
         head = read_head(data)
-        if head is not None and not head.order_id and head.key is None:
+        if head is not None and head.route in ("place", "batch") and head.key is None:
             if len(self._known) >= HEADS_MAX:
                 self._known.clear()
             if len(data) <= HEAD_BYTES_MAX:
@@ -79,17 +82,37 @@ def read_head(data: bytes) -> Head | None:
     lines = _Lines()
     parser = httptools.HttpRequestParser(lines)
     try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        return None
+        with suppress(httptools.HttpParserUpgrade):
+            parser.feed_data(data)
     except httptools.HttpParserError:
         return None
     if not lines.whole or parser.get_http_version() != "1.1":
         return None
+    if parser.get_method() == b"GET" and lines.target == ORDER_SOCKET:
+        return _handshake(lines.headers)
     route = _route(parser.get_method(), lines.target)
     if route is None:
         return None
     return _with_headers(route[0], route[1], lines.headers)
+
+
+def _handshake(lines: list[tuple[bytes, bytes]]) -> Head | None:
+    """The head of a WebSocket handshake (RFC 6455, 4.2.1), if it is a proper one."""
+    headers = {name.lower(): value for name, value in lines}
+    key = headers.get(b"sec-websocket-key", b"")
+    upgrades = b"upgrade" in headers.get(b"connection", b"").lower().replace(b" ", b"").split(b",")
+    if (
+        len(headers) != len(lines)
+        or not upgrades
+        or b"host" not in headers
+        or b"content-length" in headers
+        or b"transfer-encoding" in headers
+        or headers.get(b"upgrade", b"").lower() != b"websocket"
+        or headers.get(b"sec-websocket-version") != b"13"
+        or len(key) != WEBSOCKET_KEY_BYTES
+    ):
+        return None
+    return Head("order_socket", 0, websocket_key=key)
 
 
 def _route(method: bytes, target: bytes) -> tuple[Hot, str] | None:

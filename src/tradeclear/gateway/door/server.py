@@ -4,8 +4,11 @@ from functools import partial
 
 import trio
 
+from tradeclear.gateway.door.client import Client, HandOver, Upgrade
 from tradeclear.gateway.door.orders import HotOrders
 from tradeclear.gateway.door.reactor import Bounds, Reactor
+from tradeclear.gateway.door.socket import OrderSocket
+from tradeclear.gateway.order_messages import OrderMessages
 from tradeclear.gateway.rate_limits import RateLimits
 from tradeclear.gateway.server import BACKLOG, HttpServer, bound_address, turn_away
 from tradeclear.pipeline.exchange import Exchange
@@ -35,12 +38,13 @@ async def serve_front_door(
     listeners = await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
     async with behind.lifespan(), trio.open_nursery() as connections:
         orders = HotOrders(exchange, limits, metrics, connections)
+        messages = OrderMessages(exchange, limits, metrics)
         reactor = Reactor(orders, bounds)
         exchange.on_settled(reactor.flush)
         try:
             async with trio.open_nursery() as accepting:
                 accepting.start_soon(reactor.run)
-                handle = partial(_handle, reactor, behind, connections_max)
+                handle = partial(_handle, reactor, messages, behind, connections_max)
                 accept = partial(trio.serve_listeners, handler_nursery=connections)
                 await accepting.start(accept, handle, listeners)
                 task_status.started(bound_address(listeners[0]))
@@ -55,7 +59,11 @@ async def serve_front_door(
 
 
 async def _handle(
-    reactor: Reactor, behind: HttpServer, connections_max: int, stream: trio.SocketStream
+    reactor: Reactor,
+    messages: OrderMessages,
+    behind: HttpServer,
+    connections_max: int,
+    stream: trio.SocketStream,
 ) -> None:
     """One connection from its beginning to its end; the caller closes the stream."""
     if len(reactor) >= connections_max:
@@ -65,6 +73,11 @@ async def _handle(
         address = stream.socket.getpeername()[0]
     except OSError:
         return  # the client was gone before we could ask who it was
-    rest = await reactor.serve(stream, address)
-    if rest is not None:
-        await behind.handle(stream, rest)
+    then = await reactor.serve(Client(reactor, stream, address))
+    if isinstance(then, HandOver):
+        await behind.handle(stream, then.rest)
+    elif isinstance(then, Upgrade):
+        socket = OrderSocket(reactor, stream, address, messages, then.key)
+        if then.rest:
+            socket.take(then.rest)
+        await reactor.serve(socket)
