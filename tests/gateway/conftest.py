@@ -1,7 +1,9 @@
 """A whole exchange in memory, and both ways to talk to it: Quart's test client, a real socket."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -130,6 +132,46 @@ async def house() -> AsyncIterator[House]:
 
 
 @pytest.fixture
+def open_house() -> Any:
+    """`async with open_house(House arguments) as house`: one that may fail without the test."""
+
+    @asynccontextmanager
+    async def open_one(limits: dict[str, int] | None = None, **settings: Any) -> Any:
+        async with running(House(**settings), **(limits or {})) as house:
+            yield house
+
+    return open_one
+
+
+@pytest.fixture
+def body() -> Any:
+    """The JSON of a reply of Quart's test client, its numbers exact."""
+
+    async def read(reply: Any) -> Any:
+        return json.loads(await reply.get_data(), parse_float=Decimal)
+
+    return read
+
+
+@pytest.fixture
+def problem(body: Any) -> Any:
+    """The document of a problem, checked for what every problem has."""
+
+    async def read(reply: Any, status: int, name: str) -> Any:
+        told = await body(reply)
+        assert (reply.status_code, told.get("name")) == (status, name)
+        assert reply.content_type == "application/problem+json"
+        assert told["type"] == f"urn:tradeclear:problem:{name}"
+        assert told["status"] == status
+        assert isinstance(told["code"], int)
+        assert told["title"]
+        assert told["detail"]
+        return told
+
+    return read
+
+
+@pytest.fixture
 def client(house: House) -> Any:
     """Quart's own test client: the app without a socket."""
     return house.app().test_client()
@@ -159,7 +201,9 @@ class Server:
 
     async def assert_serving(self) -> None:
         """A bystander is served as ever."""
-        reply = await self.exchange(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        reply = await self.exchange(
+            b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
         assert reply.startswith(b"HTTP/1.1 200 ")
 
 

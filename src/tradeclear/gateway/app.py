@@ -5,7 +5,7 @@ from importlib.metadata import version
 from time import monotonic
 from typing import Any, Final
 
-from quart import Response, request
+from quart import Response, has_websocket_context, request, websocket
 from quart.wrappers.base import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -15,7 +15,7 @@ from tradeclear.gateway import order_socket
 from tradeclear.gateway.admin import Admin
 from tradeclear.gateway.batch import BatchRoutes
 from tradeclear.gateway.description import Description
-from tradeclear.gateway.guard import ROUTE, Guard, internal_error
+from tradeclear.gateway.guard import FAULT, ROUTE, Guard, internal_error
 from tradeclear.gateway.market_data import MarketData
 from tradeclear.gateway.order_messages import OrderMessages
 from tradeclear.gateway.order_reads import OrderReads
@@ -156,4 +156,6 @@ async def _http_problem(error: HTTPException) -> Response:
 
 async def _fault(error: Exception) -> Response:
     log.error(REQUEST_FAILED, problem=repr(error), exc_info=error)
+    scope: Any = (websocket if has_websocket_context() else request).scope
+    scope[FAULT] = True
     return _response(internal_error())

@@ -35,6 +35,9 @@ BODY_PIECES_MAX: Final = 16_384
 ROUTE: Final = "tradeclear.route"
 """Where the app notes in the scope which route it was, for the count of requests."""
 
+FAULT: Final = "tradeclear.fault"
+"""Where the app notes in the scope that it met a fault, which it has logged."""
+
 UNMATCHED: Final = "unmatched"
 RETRY_S: Final = 1.0
 
@@ -90,6 +93,8 @@ class Guard:
 
         async def noted(message: Message) -> None:
             sent.add(message["type"])
+            if message["type"] == "websocket.close" and FAULT in scope:
+                message = {**message, "code": 1011}
             await send(message)
 
         try:

@@ -97,11 +97,13 @@ def cancelled(outcome: Outcome, instruments: Instruments) -> Reply:
     return _reply(200, CancelReply(order_view(event.order, instrument)), outcome)
 
 
-def all_cancelled(outcome: Outcome, _instruments: Instruments) -> Reply:
+def all_cancelled(outcome: Outcome, instruments: Instruments) -> Reply:
     """The reply to a `CancelAll`: how many, and which."""
     record = outcome.record
     command = cast(CancelAll, record.command)
-    told = cast(OrdersCancelled, record.events[0])
+    told = record.events[0]
+    if type(told) is not OrdersCancelled:
+        return _refused(outcome, instruments)
     ids = [event.order.order_id for event in record.events if type(event) is OrderCancelled]
     reply = CancelAllReply(
         command.client_id, command.instrument, told.cancelled, told.remaining, ids
@@ -163,7 +165,7 @@ _DETAILS: Final[dict[int, str]] = {
     reasons.AMEND_WOULD_CROSS: (
         "order {order_id} is post-only and would trade at this price: it stays as it was"
     ),
-    reasons.UNKNOWN_INSTRUMENT: "the instrument takes no new orders",
+    reasons.UNKNOWN_INSTRUMENT: "the instrument is not traded here: GET /instruments",
     reasons.OUTSIDE_LIMITS: (
         "price, quantity or their product is outside the instrument's limits: GET /instruments"
     ),
