@@ -63,10 +63,6 @@ def test_unknown_client_has_no_orders(table: OrderTable) -> None:
     assert (list(table.open_of("eve")), list(table.newest_of("eve"))) == ([], [])
 
 
-def test_everyones_orders_come_newest_first(table: OrderTable) -> None:
-    assert [each.order_id for each in table.newest(before=6, limit=3)] == ["o5", "o4", "o3"]
-
-
 def test_client_without_orders_is_forgotten() -> None:
     table = OrderTable(0)
     only = order(1)

@@ -5,7 +5,7 @@ have closed.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from heapq import merge
 
 from msgspec import Struct
 
@@ -100,14 +100,12 @@ class OrderTable:
         client = self.clients.get(client_id)
         if client is None:
             return
-        for seq in sorted(client.open if open_only else client.open | client.closed, reverse=True):
+        seqs: Iterator[Seq] = reversed(client.open)
+        if not open_only:
+            seqs = merge(seqs, sorted(client.closed, reverse=True), reverse=True)
+        for seq in seqs:
             if before is None or seq < before:
                 yield client.open.get(seq) or client.closed[seq]
-
-    def newest(self, *, before: Seq | None = None, limit: int) -> list[Order]:
-        """The newest orders of all clients, newest first."""
-        fresh = (o for o in self.by_id.values() if before is None or o.sequence < before)
-        return list(islice(sorted(fresh, key=lambda order: -order.sequence), limit))
 
     def load(self, orders: list[Order], closed: list[Order]) -> None:
         """Fill an empty table with open `orders` and `closed` ones (in order of closing)."""
