@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from tradeclear.core.engine import Engine
 from tradeclear.core.idempotency import idempotency, request_digest
-from tradeclear.core.state import state_hash
 from tradeclear.model.commands import CancelOrder, Command, PlaceOrder
 from tradeclear.model.errors import (
     AgedOut,
@@ -196,7 +195,7 @@ async def test_an_exception_in_apply_ends_the_partition_and_quarantines_the_comm
             partition.submit_nowait(poison, answers.append)
             partition.submit_nowait(buy("c"), answers.append)
             await trio.sleep_forever()
-    assert {type(answer) for answer in answers} <= {OutcomeUnknown, Outcome}
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 3
     assert request_digest(poison) in rig.quarantine
 
 
@@ -222,6 +221,4 @@ async def test_cancelled_in_the_middle_every_waiter_is_told(rig) -> None:
             await trio.lowlevel.checkpoint()
             await trio.lowlevel.checkpoint()
             scope.cancel()
-    taken = rig.engine.seq
-    assert len(answers) == taken
-    assert state_hash(rig.engine)
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 50

@@ -3,8 +3,8 @@
 It runs ahead of the disk: what it decides is handed to the flusher, and its answers to the gate.
 """
 
-import time
-from typing import Final, NamedTuple
+from collections import deque
+from typing import Final
 
 import trio
 
@@ -17,6 +17,7 @@ from tradeclear.model.events import CommandRefused, Event, OrderPlaced, Record
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.flusher import CommitQueue
 from tradeclear.pipeline.gate import CommitGate
+from tradeclear.pipeline.intake import Intake, Submission
 from tradeclear.pipeline.outcome import Outcome, Reply
 from tradeclear.pipeline.ports import Clock, Quarantine
 from tradeclear.pipeline.replayer import Replay
@@ -25,15 +26,6 @@ from tradeclear.wal.codec import encode_record
 
 TURN_COMMANDS_MAX: Final = 256
 """So many commands are matched before other tasks get their turn: about half a millisecond."""
-
-
-class Submission(NamedTuple):
-    """A command on its way in, and who is told what came of it."""
-
-    command: Command
-    reply: Reply
-    since: float
-    """Monotonic seconds at which it was submitted."""
 
 
 class EngineFailed(Exception):
@@ -61,25 +53,29 @@ class Matcher:
         self._replays: Final = replays
         self._quarantine: Final = quarantine
         self._metrics: Final = metrics
+        self._batch: Final[deque[Submission]] = deque()
 
-    async def run(self, inbox: trio.MemoryReceiveChannel[Submission]) -> None:
-        """Match until `inbox` is closed and empty. Raises `EngineFailed`.
+    async def run(self, intake: Intake) -> None:
+        """Match until `intake` is closed and empty. Raises `EngineFailed`.
 
-        Cancelled, it stops between two commands: what was matched is with the flusher.
+        Cancelled, it stops between two turns: what was matched is with the flusher.
         """
         with self._queue.closing():
-            async for submission in inbox:
-                self._take(submission)
-                self._take_more(inbox)
-                await self._queue.wait_room()
+            while True:
+                try:
+                    self._batch.extend(await intake.take())
+                except trio.EndOfChannel:
+                    return
+                while self._batch:
+                    for _ in range(min(TURN_COMMANDS_MAX, len(self._batch))):
+                        self._take(self._batch.popleft())
+                    await self._queue.wait_room()
 
-    def _take_more(self, inbox: trio.MemoryReceiveChannel[Submission]) -> None:
-        for _ in range(TURN_COMMANDS_MAX - 1):
-            try:
-                submission = inbox.receive_nowait()
-            except (trio.WouldBlock, trio.EndOfChannel):
-                return
-            self._take(submission)
+    def abandon(self) -> list[Submission]:
+        """Give what was taken and will never be matched."""
+        left = list(self._batch)
+        self._batch.clear()
+        return left
 
     def _take(self, submission: Submission) -> None:
         """Decide one command, or find that it was decided before."""
@@ -142,8 +138,3 @@ class Matcher:
                 metrics.orders_rejected[reasons.NAMES[placed.reason]] += 1
         elif type(placed) is CommandRefused:
             metrics.orders_rejected[reasons.NAMES[placed.reason]] += 1
-
-
-def monotonic_s() -> float:
-    """Seconds of a clock that never jumps, for latencies."""
-    return time.perf_counter()

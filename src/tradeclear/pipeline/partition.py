@@ -8,10 +8,11 @@ import trio
 
 from tradeclear.core.engine import Engine
 from tradeclear.model.commands import Command
-from tradeclear.model.errors import OutcomeUnknown, Overloaded, Stopping
+from tradeclear.model.errors import OutcomeUnknown
 from tradeclear.pipeline.flusher import CommitQueue, Flusher
 from tradeclear.pipeline.gate import CommitGate
-from tradeclear.pipeline.matcher import Matcher, Submission, monotonic_s
+from tradeclear.pipeline.intake import Intake
+from tradeclear.pipeline.matcher import Matcher
 from tradeclear.pipeline.outcome import Reply
 from tradeclear.pipeline.ports import Clock, Quarantine, RecordLog
 from tradeclear.pipeline.publisher import Publisher
@@ -38,7 +39,7 @@ class Partition:
         self.gate: Final = CommitGate(engine.seq, metrics.order_latency_s)
         self.publisher: Final = Publisher(engine.seq)
         self._metrics: Final = metrics
-        self._send, self._inbox = trio.open_memory_channel[Submission](input_channel_max)
+        self._intake: Final = Intake(input_channel_max)
         self._replays_send, self._replays = trio.open_memory_channel[Replay](REPLAYS_MAX)
         queue = CommitQueue()
         self._matcher: Final = Matcher(
@@ -60,15 +61,26 @@ class Partition:
 
         An exception from here is final: every waiter has been told that its outcome is unknown.
         """
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._flusher.run)
-            nursery.start_soon(partial(self._replayer.run, self._replays))
-            async with self._replays_send:
-                await self._matcher.run(self._inbox)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._flusher.run)
+                nursery.start_soon(partial(self._replayer.run, self._replays))
+                async with self._replays_send:
+                    await self._matcher.run(self._intake)
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Whoever still waits to be matched is told what all the others were told."""
+        left = self._matcher.abandon() + self._intake.abandon()
+        if left:
+            self.gate.fail()
+        for submission in left:
+            self.gate.answer(self.engine.seq, submission.reply, None)
 
     def stop(self) -> None:
         """Take no further commands; what was taken is finished."""
-        self._send.close()
+        self._intake.close()
 
     def submit_nowait(self, command: Command, reply: Reply) -> None:
         """Queue `command`; `reply` is called once, when the answer is durable.
@@ -78,12 +90,7 @@ class Partition:
         """
         if self.gate.failed:
             raise OutcomeUnknown("the exchange is stopping after a failure")
-        try:
-            self._send.send_nowait(Submission(command, reply, monotonic_s()))
-        except trio.WouldBlock:
-            raise Overloaded from None
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
-            raise Stopping("the exchange is shutting down") from None
+        self._intake.put_nowait(command, reply)
 
     async def query(self, read: Callable[[Engine], T]) -> T:
         """What `read` makes of the state now, once everything that it may have seen is durable."""
@@ -93,4 +100,4 @@ class Partition:
 
     def waiting(self) -> int:
         """How many commands wait to be matched."""
-        return self._send.statistics().current_buffer_used
+        return len(self._intake)
