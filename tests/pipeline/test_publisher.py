@@ -55,3 +55,12 @@ def test_an_ended_subscription_is_forgotten() -> None:
         pass
     publisher.publish(records(1, 1))
     assert subscription.last_seq == 0
+
+
+async def test_after_the_last_record_a_subscription_ends() -> None:
+    publisher = Publisher(last_seq=0)
+    with publisher.subscribe(records_max=10) as subscription:
+        publisher.publish(records(1, 2))
+        publisher.close()
+        assert [record.seq for record in await subscription.take()] == [1, 2]
+        assert await subscription.take() == []

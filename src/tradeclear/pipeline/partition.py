@@ -38,7 +38,8 @@ class Partition:
         self.engine: Final = engine
         self.gate: Final = CommitGate(engine.seq, metrics.order_latency_s)
         self.publisher: Final = Publisher(engine.seq)
-        self._metrics: Final = metrics
+        self.stopped: Final = trio.Event()
+        """Set when `run` has ended."""
         self._intake: Final = Intake(input_channel_max)
         self._replays_send, self._replays = trio.open_memory_channel[Replay](REPLAYS_MAX)
         queue = CommitQueue()
@@ -69,6 +70,8 @@ class Partition:
                     await self._matcher.run(self._intake)
         finally:
             self._abandon()
+            self.publisher.close()
+            self.stopped.set()
 
     def _abandon(self) -> None:
         """Whoever still waits to be matched is told what all the others were told."""

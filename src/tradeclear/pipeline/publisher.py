@@ -29,6 +29,7 @@ class Subscription:
         self._waiting: deque[Record] = deque()
         self._filled = trio.Event()
         self._cut_off = False
+        self._ended = False
         self.last_seq = last_seq
 
     def put(self, records: list[Record]) -> bool:
@@ -42,19 +43,25 @@ class Subscription:
         return not self._cut_off
 
     async def take(self) -> list[Record]:
-        """Everything that came since the last call, at least one record. Raises `SlowConsumer`.
+        """Everything that came since the last call; nothing if no more will come.
 
-        Cancelled, it has taken nothing.
+        Raises `SlowConsumer`. Cancelled, it has taken nothing.
         """
-        while not self._waiting and not self._cut_off:
+        while not (self._waiting or self._cut_off or self._ended):
             self._filled = trio.Event()
             await self._filled.wait()
         if self._cut_off:
             raise SlowConsumer(self.last_seq)
         records = list(self._waiting)
         self._waiting.clear()
-        self.last_seq = records[-1].seq
+        if records:
+            self.last_seq = records[-1].seq
         return records
+
+    def end(self) -> None:
+        """No more will come."""
+        self._ended = True
+        self._filled.set()
 
     def __enter__(self) -> "Subscription":
         return self
@@ -84,3 +91,8 @@ class Publisher:
         """Give durable `records`, the next ones of the log, to every subscription."""
         self.last_seq = records[-1].seq
         self._subscriptions = {s for s in self._subscriptions if s.put(records)}
+
+    def close(self) -> None:
+        """The last record has been published: every subscription ends after it."""
+        for subscription in self._subscriptions:
+            subscription.end()

@@ -19,20 +19,26 @@ PAUSE_S: Final = 0.05
 class OrderLog:
     """Writes a line for every durable record, as long as it can keep up."""
 
-    def __init__(self, publisher: Publisher, metrics: Metrics) -> None:
+    def __init__(self, publisher: Publisher, metrics: Metrics, *, enabled: bool = True) -> None:
+        self._enabled: Final = enabled
         self._publisher: Final = publisher
         self._metrics: Final = metrics
 
     async def run(self) -> None:
-        """Follow the publisher for ever; what it could not keep up with is counted and skipped."""
-        while True:
+        """Follow the publisher to its end; what it could not keep up with is counted and skipped.
+
+        Cancelled, lines that are being written may still come, or only in part.
+        """
+        while self._enabled:
             with self._publisher.subscribe(RECORDS_MAX) as subscription:
                 try:
                     while True:
                         await trio.sleep(PAUSE_S)
                         records = await subscription.take()
+                        if not records:
+                            return
                         write = partial(write_lines, sys.stderr.buffer, records)
-                        await trio.to_thread.run_sync(write)
+                        await trio.to_thread.run_sync(write, abandon_on_cancel=True)
                 except SlowConsumer as error:
                     dropped = self._publisher.last_seq - error.last_seq
                     self._metrics.log_lines_dropped += dropped

@@ -7,7 +7,7 @@ Read `_run` to see every task there is. A failure of matcher or flusher ends the
 import gc
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -41,7 +41,8 @@ from tradeclear.wal.errors import LogFailed, SnapshotFailed
 from tradeclear.wal.posix import PosixStorage
 from tradeclear.wal.quarantine import Quarantine
 
-MICROS_PER_S: Final = 1_000_000
+LAST_LINES_S: Final = 2.0
+"""So long may the last lines of the order log take at the end."""
 
 
 class ConfigurationRefused(TradeclearError):
@@ -101,7 +102,7 @@ async def _run(
         after=retention.prune,
     )
     exchange = Exchange(partition, snapshotter)
-    order_log = OrderLog(partition.publisher, metrics)
+    order_log = OrderLog(partition.publisher, metrics, enabled=settings.order_log)
     _watch(metrics, partition)
 
     stop_serving = trio.Event()
@@ -109,7 +110,8 @@ async def _run(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partition.run)
         await _configure(settings, exchange, partition)
-        background = await nursery.start(_background, snapshotter, order_log, settings, metrics)
+        snapshots = await nursery.start(_background, "snapshotter", snapshotter.run, metrics)
+        lines = await nursery.start(_background, "order_log", order_log.run, metrics)
         with stop_signals as signals:
             async with trio.open_nursery() as doors:
                 address = await doors.start(serve, exchange, metrics, settings, stop_serving)
@@ -119,28 +121,26 @@ async def _run(
                 log.info(events.STOPPING, seq=engine.seq)
                 exchange.stopping = True
                 stop_serving.set()
-        background.cancel()
+        snapshots.cancel()
         partition.stop()
+        await partition.stopped.wait()
+        lines.deadline = trio.current_time() + LAST_LINES_S
 
     if engine.seq != snapshotter.last_seq:
         await _last_snapshot(storage, engine, retention)
 
 
 async def _background(
-    snapshotter: Snapshotter,
-    order_log: OrderLog,
-    settings: Settings,
+    name: str,
+    run: Callable[[], Awaitable[None]],
     metrics: Metrics,
     *,
     task_status: trio.TaskStatus[trio.CancelScope],
 ) -> None:
-    """What may fail and be started again."""
+    """A task that may fail and be started again. Started with the scope that ends it."""
     with trio.CancelScope() as scope:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(restarting, "snapshotter", snapshotter.run, metrics, (LogFailed,))
-            if settings.order_log:
-                nursery.start_soon(restarting, "order_log", order_log.run, metrics)
-            task_status.started(scope)
+        task_status.started(scope)
+        await restarting(name, run, metrics, final=(LogFailed,))
 
 
 async def _configure(settings: Settings, exchange: Exchange, partition: Partition) -> None:
