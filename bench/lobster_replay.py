@@ -16,6 +16,7 @@ ordinary orders and the replay goes on.
 import argparse
 import gzip
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -35,7 +36,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
-from tradeclear.testing.server import Connection, Reply, running_server
+from tradeclear.testing.server import Connection, Reply, Server, running_server
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 AGGRESSORS_EXACT_MIN: Final = 3_315
@@ -643,30 +644,35 @@ async def replay_against(url: str, hour: Hour, options: argparse.Namespace) -> b
 
 
 async def replay_on_own_server(hour: Hour, options: argparse.Namespace) -> bool:
-    """Start a server, replay; with `--kill` also kill it, restart it and compare."""
-    config = configuration(options.instrument)
+    """Start a server and replay; its home stays if anything was not good."""
     home = Path(tempfile.mkdtemp(prefix="lobster-replay-"))
+    config = configuration(options.instrument)
     async with running_server(home, wal_dir=options.wal_dir, config=config) as server:
         print(f"server {server.pid} at {server.url}, home {home}, log {server.wal_dir}")
         good = await replay_against(server.url, hour, options)
-        if not options.kill:
-            return good
-        async with open_api(server.url, options.instrument) as api:
-            before = await portray(api)
-        started = time.perf_counter()
-        await server.restart()
-        seconds = time.perf_counter() - started
-        async with open_api(server.url, options.instrument) as api:
-            after = await portray(api)
-        wrong = differing(before, after)
-        print(f"kill -9 and restart  {seconds:.2f} s, state hash {after.state_hash}")
-        print(f"differing after it   {', '.join(wrong) or 'nothing'}")
-        verified = await server.command("wal", "verify", str(server.wal_dir))
-        print(f"wal verify           exit code {verified.returncode}")
-        print(verified.stdout.decode().rstrip())
-        if verified.returncode:
-            print(verified.stderr.decode())
-        return good and not wrong and verified.returncode == 0
+        if options.kill:
+            good &= await kill_and_compare(server, options.instrument)
+    if good:
+        shutil.rmtree(home)
+    return good
+
+
+async def kill_and_compare(server: Server, instrument: str) -> bool:
+    """`kill -9`, start again; whether everything is as it was and the log verifies."""
+    async with open_api(server.url, instrument) as api:
+        before = await portray(api)
+    started = time.perf_counter()
+    await server.restart()
+    seconds = time.perf_counter() - started
+    async with open_api(server.url, instrument) as api:
+        after = await portray(api)
+    wrong = differing(before, after)
+    print(f"kill -9 and restart  {seconds:.2f} s, state hash {after.state_hash}")
+    print(f"differing after it   {', '.join(wrong) or 'nothing'}")
+    verified = await server.command("wal", "verify", "--replay", str(server.wal_dir))
+    print(f"wal verify --replay  exit code {verified.returncode}")
+    print((verified.stdout + verified.stderr).decode().rstrip())
+    return not wrong and verified.returncode == 0
 
 
 def report(replay: Replay, api: Api, seconds: float) -> bool:

@@ -11,6 +11,19 @@ KILLS = 5
 SEED = 20_251_120
 FRAMES_DROPPED = 3
 
+EARLY_ACKNOWLEDGEMENT = """
+from collections import deque
+from tradeclear.wal.log import Log
+
+append, held = Log.append, deque()
+
+def append_later(log, first_seq, records):
+    held.append((first_seq, list(records)))
+    return append(log, *held.popleft()) if len(held) > 4 else 0
+
+Log.append = append_later
+"""
+
 
 async def test_kills_under_load(tmp_path: Path) -> None:
     report = await run(KILLS, SEED, tmp_path, connections=8)
@@ -25,6 +38,14 @@ async def test_kills_under_load(tmp_path: Path) -> None:
 async def test_lost_frames_are_noticed(tmp_path: Path) -> None:
     """Planted: the last frames, which were acknowledged, never reached the disk."""
     report = await run(1, SEED, tmp_path, connections=4, after_kill=drop_last_frames)
+    assert report.count("lost") > 0
+
+
+async def test_early_acknowledgement_is_noticed(tmp_path: Path) -> None:
+    """Planted: the log is written four group commits after the replies went out."""
+    (tmp_path / "sitecustomize.py").write_text(EARLY_ACKNOWLEDGEMENT)
+    environment = {**NO_RATE_LIMITS, "PYTHONPATH": str(tmp_path)}
+    report = await run(1, SEED, tmp_path, connections=4, environment=environment)
     assert report.count("lost") > 0
 
 

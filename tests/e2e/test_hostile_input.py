@@ -24,7 +24,9 @@ GOOD: dict[str, str] = {
 
 LONG = "9" * 5_000
 NOT_STRINGS = ["1", "1.5", "-1", "true", "[]", "{}", '["a"]', '{"a":1}', "1e400"]
-BAD_TEXTS = ['""', '" "', '"a b"', r'"a\u0000b"', r'"a\nb"', '"é"', '"\\u202e"', '"💥"', '"a\\"b"']
+BAD_TEXTS = ['""', '" "', '"a b"', r'"a\u0000b"', r'"a\nb"', '"é"', '"\\u202e"', '"💥"']
+QUOTE = '"a\\"b"'
+"""Not in an id, but in an idempotency key, which is any printable ASCII."""
 WRONG_CHOICES = ['"BUY"', '"x"', '""', '"buy "', '"\\u0000"', *NOT_STRINGS]
 BAD_NUMBERS = [
     *[
@@ -69,9 +71,16 @@ BAD_NUMBERS = [
     *["[1]", '{"a":1}', r'"\u0000"', r'"1\u0000"'],
 ]
 WRONG: dict[str, list[str]] = {
-    "order_id": [*NOT_STRINGS, *BAD_TEXTS, f'"{"a" * 65}"', f'"{"a" * 100_000}"'],
-    "client_id": ["null", *NOT_STRINGS, *BAD_TEXTS, f'"{"a" * 65}"', f'"{"a" * 100_000}"'],
-    "instrument": [*NOT_STRINGS, *BAD_TEXTS, '"btc-usd"', '"BTC-USDT"', f'"{"A" * 100_000}"'],
+    "order_id": [*NOT_STRINGS, *BAD_TEXTS, QUOTE, f'"{"a" * 65}"', f'"{"a" * 100_000}"'],
+    "client_id": ["null", *NOT_STRINGS, *BAD_TEXTS, QUOTE, f'"{"a" * 65}"', f'"{"a" * 100_000}"'],
+    "instrument": [
+        *NOT_STRINGS,
+        *BAD_TEXTS,
+        QUOTE,
+        '"btc-usd"',
+        '"BTC-USDT"',
+        f'"{"A" * 100_000}"',
+    ],
     "side": ["null", *WRONG_CHOICES],
     "type": ["null", '"stop"', *WRONG_CHOICES],
     "price": ["null", "100.505", "1e-3", '"100.005"', "10000000.01", "99999999999", *BAD_NUMBERS],

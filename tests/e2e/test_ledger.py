@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tradeclear.testing.ledger import Answer, Finding, Ledger, average_price
+from tradeclear.testing.ledger import Answer, Finding, Ledger, Sent, average_price
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ def encoded(value: Any) -> bytes:
 
 
 def reply(ledger: Ledger, key: str, told: Json, status: int = 201) -> list[Finding]:
-    sent = ledger.send(key, "a", "POST", "/orders", b"{}")
+    sent = ledger.send(Sent(key, "a", "POST", "/orders", b"{}"))
     return ledger.acknowledge(sent, Answer(status, encoded(told)))
 
 
@@ -83,6 +83,14 @@ def test_command_of_its_own_after_a_trade_counts(ledger: Ledger) -> None:
     cancelled = {**MAKER_AFTER, "status": "cancelled", "closed": True, "updated_sequence": 3}
     assert reply(ledger, "k3", {"order": cancelled}, 200) == []
     assert ledger.check_order("maker", cancelled) == []
+    assert kinds(ledger.check_order("maker", MAKER_AFTER)) == ["differing"]
+
+
+def test_cancel_all_closes_what_it_names(ledger: Ledger) -> None:
+    swept = {**MAKER_AFTER, "status": "cancelled", "closed": True, "updated_sequence": 3}
+    assert reply(ledger, "k3", {"order_ids": ["maker"]}, 200) == []
+    assert ledger.check_order("maker", {**swept, "updated_at": "t3"}) == []
+    assert kinds(ledger.check_order("maker", {**swept, "remaining_quantity": 8})) == ["differing"]
     assert kinds(ledger.check_order("maker", MAKER_AFTER)) == ["differing"]
 
 

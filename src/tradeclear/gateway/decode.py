@@ -39,6 +39,7 @@ _WORDS: Final[dict[str, str]] = {
     "object": "an object",
 }
 _TYPE_PROBLEM = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.(\w+)`)?")
+_OUT_OF_RANGE = re.compile(r"Number out of range(?: - at `\$\.(\w+)`)?")
 _UNKNOWN: Final = "Object contains unknown field `"
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _CHOICE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
@@ -96,6 +97,8 @@ def _explain(problem: str) -> TradeclearError:
         if match[3] is not None:
             return InvalidField(match[3], f"must be {wanted}, not {got}")
         return RequestRefused(MALFORMED_BODY, f"the body must be {wanted}, not {got}")
+    if (match := _OUT_OF_RANGE.fullmatch(problem)) and match[1] is not None:
+        return InvalidField(match[1], "is a number beyond every range")
     return RequestRefused(MALFORMED_BODY, "the body is not what this route takes")
 
 
