@@ -13,15 +13,12 @@ from tradeclear.gateway.views import (
     average_digits,
     notional_digits,
     order_view,
-    placed_view,
     price_digits,
     quantity_digits,
     time_text,
     trade_view,
 )
-from tradeclear.model import reasons
-from tradeclear.model.commands import PlaceOrder
-from tradeclear.model.events import OrderPlaced, TradeExecuted
+from tradeclear.model.events import TradeExecuted
 from tradeclear.model.instrument import define_instrument
 from tradeclear.model.order import OrderState
 
@@ -31,50 +28,6 @@ TIME = 1_700_000_000_000_001
 
 def shown(view: msgspec.Struct) -> Any:
     return json.loads(msgspec.json.encode(view), parse_float=Decimal)
-
-
-def test_a_resting_order() -> None:
-    command = PlaceOrder("o", "A", "BTC-USD", "buy", "limit", 7015050, 25000)
-    view = placed_view(command, OrderPlaced("o", "open", 25000, 25000, 0, 0), 7, TIME, BTC)
-    assert shown(view) == {
-        "order_id": "o",
-        "client_id": "A",
-        "instrument": "BTC-USD",
-        "side": "buy",
-        "type": "limit",
-        "price": Decimal("70150.5"),
-        "quantity": Decimal("0.25"),
-        "filled_quantity": 0,
-        "remaining_quantity": Decimal("0.25"),
-        "average_price": None,
-        "time_in_force": "gtc",
-        "post_only": False,
-        "self_trade_prevention": "none",
-        "status": "open",
-        "closed": False,
-        "reject_reason": None,
-        "created_at": "2023-11-14T22:13:20.000001Z",
-        "updated_at": "2023-11-14T22:13:20.000001Z",
-        "sequence": 7,
-        "updated_sequence": 7,
-    }
-
-
-def test_a_market_order_that_found_too_little() -> None:
-    command = PlaceOrder("o", "A", "BTC-USD", "sell", "market", 0, 300_000)
-    placed = OrderPlaced("o", "partially_filled", 300_000, 100_000, 20_000_100, reasons.NONE)
-    view = shown(placed_view(command, placed, 7, TIME, BTC))
-    assert (view["price"], view["closed"]) == (None, True)
-    assert (view["filled_quantity"], view["remaining_quantity"]) == (2, 1)
-    assert view["average_price"] == Decimal("1.000005")
-
-
-def test_a_rejected_order_says_why() -> None:
-    command = PlaceOrder("o", "A", "BTC-USD", "sell", "market", 0, 1)
-    placed = OrderPlaced("o", "rejected", 1, 1, 0, reasons.NO_LIQUIDITY)
-    view = shown(placed_view(command, placed, 7, TIME, BTC))
-    assert (view["status"], view["reject_reason"]) == ("rejected", "no_liquidity")
-    assert (view["average_price"], view["closed"]) == (None, True)
 
 
 def test_an_older_order_has_two_times_and_two_sequences() -> None:

@@ -9,12 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from tradeclear.gateway.orders import Instruments
+from tradeclear.gateway.placed_text import placed_text
 from tradeclear.gateway.problems import KINDS, UNKNOWN_ORDER, Reply, problem
 from tradeclear.gateway.views import (
     OrderView,
     TradeView,
     order_view,
-    placed_view,
     time_text,
     trade_view,
 )
@@ -74,8 +74,8 @@ def placed(outcome: Outcome, instruments: Instruments) -> Reply:
     if type(event) is not OrderPlaced:
         return _refused(outcome, instruments)
     instrument = _instrument(instruments, command.instrument)
-    order = placed_view(command, event, record.seq, record.time, instrument)
-    return _reply(201, OrderReply(order, _trades(record, instrument)), outcome)
+    body = placed_text(record, command, event, instrument)
+    return Reply(201, body, REPLAYED if outcome.replayed else ())
 
 
 def amended(outcome: Outcome, instruments: Instruments) -> Reply:

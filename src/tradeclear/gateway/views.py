@@ -10,8 +10,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Raw, Struct
 
 from tradeclear.model import reasons
-from tradeclear.model.commands import PlaceOrder
-from tradeclear.model.events import OrderPlaced, TradeExecuted
+from tradeclear.model.events import TradeExecuted
 from tradeclear.model.instrument import Instrument
 from tradeclear.model.order import (
     OrderState,
@@ -20,7 +19,6 @@ from tradeclear.model.order import (
     Side,
     Status,
     TimeInForce,
-    is_closed,
 )
 from tradeclear.model.units import Lots, Micros, Seq, TickLots
 
@@ -75,69 +73,29 @@ class TradeView(Struct, frozen=True, gc=False):
 
 def order_view(order: OrderState, instrument: Instrument) -> OrderView:
     """An order as it stands."""
-    return _view(
-        instrument,
-        order,
-        order.status,
-        order.quantity,
-        order.remaining_quantity,
-        order.notional,
-        order.reason,
-        (order.created_at, order.updated_at, order.sequence, order.updated_sequence),
-    )
-
-
-def placed_view(
-    command: PlaceOrder, placed: OrderPlaced, seq: Seq, time: Micros, instrument: Instrument
-) -> OrderView:
-    """A new order as its own command left it."""
-    return _view(
-        instrument,
-        command,
-        placed.status,
-        placed.quantity,
-        placed.remaining_quantity,
-        placed.notional,
-        placed.reason,
-        (time, time, seq, seq),
-    )
-
-
-def _view(
-    instrument: Instrument,
-    terms: PlaceOrder | OrderState,
-    status: Status,
-    quantity: Lots,
-    remaining: Lots,
-    notional: TickLots,
-    reason: int,
-    stamps: tuple[Micros, Micros, Seq, Seq],
-) -> OrderView:
-    created, updated, seq, updated_seq = stamps
-    filled = quantity - remaining
-    whole = quantity_digits(instrument, quantity)
-    created_at = time_text(created)
+    filled = order.filled_quantity
+    whole = quantity_digits(instrument, order.quantity)
     return OrderView(
-        terms.order_id,
-        terms.client_id,
-        terms.instrument,
-        terms.side,
-        terms.type,
-        price_digits(instrument, terms.price) if terms.price else NULL,
+        order.order_id,
+        order.client_id,
+        order.instrument,
+        order.side,
+        order.type,
+        price_digits(instrument, order.price) if order.price else NULL,
         whole,
         quantity_digits(instrument, filled) if filled else ZERO,
-        whole if not filled else quantity_digits(instrument, remaining),
-        average_digits(instrument, notional, filled) if filled else NULL,
-        terms.time_in_force,
-        terms.post_only,
-        terms.self_trade_prevention,
-        status,
-        is_closed(status, terms.type),
-        reasons.NAMES[reason] if reason else None,
-        created_at,
-        created_at if updated == created else time_text(updated),
-        seq,
-        updated_seq,
+        quantity_digits(instrument, order.remaining_quantity) if filled else whole,
+        average_digits(instrument, order.notional, filled) if filled else NULL,
+        order.time_in_force,
+        order.post_only,
+        order.self_trade_prevention,
+        order.status,
+        order.closed,
+        reasons.NAMES[order.reason] if order.reason else None,
+        time_text(order.created_at),
+        time_text(order.updated_at),
+        order.sequence,
+        order.updated_sequence,
     )
 
 

@@ -1,7 +1,8 @@
 """The flusher: joins all records that wait into one group commit, one write and one fdatasync.
 
 The sync runs in a worker thread, so that the matcher goes on meanwhile; what it then has made is
-the next commit. The slower the disk, the larger the commits.
+the next commit. The slower the disk, the larger the commits. On a disk that syncs faster than a
+thread can be asked and heard, it runs in place (docs/decisions/0004-sync-in-place.md).
 """
 
 from collections import deque
@@ -14,6 +15,7 @@ from typing import Final
 import trio
 
 from tradeclear.model.events import Record
+from tradeclear.model.units import Seq
 from tradeclear.pipeline.gate import CommitGate
 from tradeclear.pipeline.ports import RecordLog
 from tradeclear.pipeline.publisher import Publisher
@@ -78,6 +80,32 @@ class CommitQueue:
         return encoded, records
 
 
+IN_PLACE_S_MAX: Final = 0.0005
+"""A commit that is expected to take no longer is made in place."""
+
+SURPRISE_WEIGHT: Final = 0.2
+"""How much one commit's time changes what is expected of the next."""
+
+
+class Pace:
+    """What a commit is expected to take, after those before it. Begins with the worst."""
+
+    def __init__(self) -> None:
+        self.expected_s = 10 * IN_PLACE_S_MAX
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a thread would cost more than it saves."""
+        return self.expected_s <= IN_PLACE_S_MAX
+
+    def note(self, seconds: float) -> None:
+        """Learn from a commit; one slow one is enough to go back to the thread."""
+        if seconds > 4 * IN_PLACE_S_MAX:
+            self.expected_s = 10 * IN_PLACE_S_MAX
+        else:
+            self.expected_s += SURPRISE_WEIGHT * (seconds - self.expected_s)
+
+
 class Flusher:
     """Makes records durable, then opens the gate and publishes them."""
 
@@ -95,6 +123,7 @@ class Flusher:
         self._gate: Final = gate
         self._publisher: Final = publisher
         self._metrics: Final = metrics
+        self._pace: Final = Pace()
 
     async def run(self) -> None:
         """Commit until the queue is closed and empty.
@@ -109,22 +138,32 @@ class Flusher:
                     if not records:
                         return
                     await self._commit(thread, encoded, records)
+                    await trio.lowlevel.checkpoint()
         finally:
             if len(self._queue) or len(self._gate):
                 self._gate.fail()
 
     async def _commit(self, thread: Worker, encoded: list[bytes], records: list[Record]) -> None:
-        started = perf_counter()
-        append = partial(self._log.append, records[0].seq, encoded)
+        append = partial(self._append, records[0].seq, encoded)
         try:
-            size = await thread.run_sync(append)
+            if self._pace.in_place:
+                size, seconds = append()
+            else:
+                size, seconds = await thread.run_sync(append)
         except BaseException:
             self._gate.fail()
             raise
+        self._pace.note(seconds)
         now = perf_counter()
         metrics = self._metrics
         metrics.log_bytes += size
-        metrics.log_sync_s.observe(now - started)
+        metrics.log_sync_s.observe(seconds)
         metrics.log_batch_records.observe(len(records))
         self._gate.advance(records[-1].seq, now)
         self._publisher.publish(records)
+
+    def _append(self, first_seq: Seq, encoded: list[bytes]) -> tuple[int, float]:
+        """Write and sync, timed: bytes and seconds. Blocking."""
+        started = perf_counter()
+        size = self._log.append(first_seq, encoded)
+        return size, perf_counter() - started
