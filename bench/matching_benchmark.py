@@ -86,8 +86,9 @@ def run(messages: list[Message]) -> tuple[list[Report], float]:
         else:
             crossing = ask_keys and -ask_keys[-1] <= price
         if crossing:
-            fills, _levels, quantity, _own = match(side, price, quantity, FILLS_MAX)
-            for maker, traded in fills:
+            met = match(side, price, quantity, FILLS_MAX)
+            quantity = met.remaining
+            for maker, traded in met.fills:
                 maker_id = maker.order_id
                 report((1, seq, maker.price, traded, maker_id, order_id))
                 if not maker.remaining:

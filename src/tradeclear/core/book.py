@@ -3,7 +3,9 @@
 Who a client is and what an order's terms are is decided outside; the book rests, removes, matches.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from tradeclear.core.ladder import Ladder, Level
 from tradeclear.core.lifecycle import Order
@@ -17,7 +19,7 @@ GAP_STEPS: Final = 32
 """Places tried one by one where orders have left the front of a queue."""
 
 
-class Match(NamedTuple):
+class Match(Struct, frozen=True, gc=False):
     """What an incoming order met.
 
     `fills` pairs each maker with the lots it traded, in order; `levels` are those that changed;

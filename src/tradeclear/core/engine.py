@@ -236,14 +236,14 @@ class Engine:
         avoid = None if mode == "none" else order.client_id
         meetings = FILLS_MAX
         while True:
-            fills, touched, order.remaining, own = book.match(
-                order.side, order.price, order.remaining, meetings, avoid
-            )
-            for level in touched:
+            met = book.match(order.side, order.price, order.remaining, meetings, avoid)
+            order.remaining = met.remaining
+            for level in met.levels:
                 levels[level.price] = level
-            for maker, lots in fills:
+            for maker, lots in met.fills:
                 happened.append(self._trade(seq, now, order, maker, lots))
-            meetings -= len(fills)
+            meetings -= len(met.fills)
+            own = met.own
             if own is None:
                 break
             if mode == "cancel_incoming":

@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from tradeclear.gateway.decode import read_amend
 from tradeclear.gateway.orders import amend, cancel_all, cancel_order, place_order
 from tradeclear.gateway.problems import (
@@ -149,4 +151,4 @@ class OrderRoutes:
             headers = self._limits.charge_client(client_id).headers()
         outcome = await self._exchange.submit(command)
         reply = answer(outcome, self._exchange)
-        return reply._replace(headers=reply.headers + headers)
+        return replace(reply, headers=reply.headers + headers)

@@ -18,7 +18,7 @@ PROBLEM_JSON: Final = "application/problem+json"
 JSON: Final = "application/json"
 
 
-class Reply(NamedTuple):
+class Reply(Struct, frozen=True, gc=False):
     """An answer as it goes out: status, body, further headers, content type."""
 
     status: int

@@ -8,7 +8,9 @@ longest loses nothing but under attack.
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from tradeclear.model.errors import TradeclearError
 
@@ -19,7 +21,7 @@ Clock = Callable[[], float]
 """Monotonic seconds."""
 
 
-class Taken(NamedTuple):
+class Taken(Struct, frozen=True, gc=False):
     """Whether the tokens were there, how many of `limit` are left, how long until enough are."""
 
     allowed: bool

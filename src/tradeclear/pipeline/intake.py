@@ -6,16 +6,17 @@ together.
 """
 
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
+from msgspec import Struct
 
 from tradeclear.model.commands import Command
 from tradeclear.model.errors import Overloaded, Stopping
 from tradeclear.pipeline.outcome import Reply
 
 
-class Submission(NamedTuple):
+class Submission(Struct, frozen=True, gc=False):
     """A command on its way in, and who is told what came of it."""
 
     command: Command

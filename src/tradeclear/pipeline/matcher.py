@@ -79,7 +79,7 @@ class Matcher:
 
     def _take(self, submission: Submission) -> None:
         """Decide one command, or find that it was decided before."""
-        command, reply, since = submission
+        command, reply = submission.command, submission.reply
         used = command.idempotency
         if used is not None:
             try:
@@ -96,7 +96,7 @@ class Matcher:
                 self._gate.answer(self.engine.seq, reply, Quarantined(digest.hex()))
                 return
         record = self._apply(command, reply)
-        self._gate.answer(record.seq, reply, Outcome(record), since)
+        self._gate.answer(record.seq, reply, Outcome(record), submission.since)
 
     def _apply(self, command: Command, reply: Reply) -> Record:
         engine = self.engine
