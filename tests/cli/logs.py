@@ -30,10 +30,12 @@ FIRST = "wal-00000000000000000001.log"
 
 
 class Exchange:
-    """An engine and its log in `directory`; record n is made at `START` + n seconds."""
+    """An engine and its log in `directory`; record n is made at `START` + n x `step`."""
 
-    def __init__(self, directory: Path, *, segment_bytes_max: int = 1 << 20) -> None:
-        self.directory = directory
+    def __init__(
+        self, directory: Path, *, segment_bytes_max: int = 1 << 20, step: int = SECOND
+    ) -> None:
+        self.step = step
         self.storage = PosixStorage(directory, create=True)
         self.log = Log.open(self.storage, segment_bytes_max=segment_bytes_max)
         self.engine = Engine()
@@ -43,7 +45,7 @@ class Exchange:
         first_seq = self.engine.seq + 1
         records = []
         for seq, command in enumerate(commands, first_seq):
-            now = START + seq * SECOND
+            now = START + seq * self.step
             records.append(encode_record((seq, now, command, self.engine.apply(seq, now, command))))
         self.log.append(first_seq, records)
 

@@ -11,11 +11,12 @@ from tradeclear.model.commands import Configure, Limits
 from tradeclear.model.events import CommandRefused, Configured, Record
 from tradeclear.model.instrument import define_instrument
 from tradeclear.wal.codec import encode_record
-from tradeclear.wal.posix import PosixStorage
+from tradeclear.wal.posix import PosixFile, PosixStorage
 
 from .logs import BTC, Exchange, damage, order
 
 COARSE = define_instrument("BTC-USD", tick_size="1")
+ETH = define_instrument("ETH-USD")
 FINE, COARSER = "12.34", "1234"
 RECORDS = 12
 
@@ -82,6 +83,40 @@ def test_damage_before_leaves_what_a_snapshot_knows(tmp_path: Path) -> None:
     damage(tmp_path, frame=1)
     assert price(tmp_path, 6) == COARSER
     assert price(tmp_path, 4) == "1234_ticks"
+
+
+def test_what_can_be_had_is_had_an_instrument_at_a_time(tmp_path: Path) -> None:
+    made = Exchange(tmp_path)
+    made.configure(BTC, ETH)
+    made.commit(order("o2", "buy", 0, 1))
+    made.configure(COARSE, ETH)
+    made.snapshot()
+    made.close()
+    damage(tmp_path, frame=0)
+    with closing(PosixStorage(tmp_path)) as storage:
+        grids = grids_before(storage, 3)
+    assert grids.of("BTC-USD") is UNKNOWN
+    assert grids.of("ETH-USD").price_text(1_234) == "12.34"
+
+
+class Spy(PosixStorage):
+    """Notes what is opened."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.opened: list[str] = []
+
+    def open(self, name: str, *, write: bool = False) -> PosixFile:
+        self.opened.append(name)
+        return super().open(name, write=write)
+
+
+@pytest.mark.parametrize("seq", [6, 9, 10])
+def test_with_a_snapshot_that_knows_enough_the_log_is_not_read(tmp_path: Path, seq: int) -> None:
+    regridded(tmp_path, snapshots_after=(9,))
+    with closing(Spy(tmp_path)) as storage:
+        assert grids_before(storage, seq).of("BTC-USD").price_text(1_234) == COARSER
+        assert storage.opened == ["snapshot-00000000000000000009.snap"]
 
 
 def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:

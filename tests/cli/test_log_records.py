@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tradeclear.cli.log_records import first_time, last_time, records_of, seq_of_time, times_of
 from tradeclear.model.commands import CancelOrder
@@ -57,6 +58,33 @@ def test_reading_from_a_time_misses_no_record(tmp_path: Path, second: int) -> No
         assert begin in [info.first_seq for info in infos]
         later = [info.first_seq for info in infos if begin < info.first_seq < second]
         assert not later  # and it begins in the last segment that it can
+
+
+def test_of_many_records_at_one_time_none_is_missed(tmp_path: Path) -> None:
+    trading(tmp_path, 30, segment_bytes_max=800, step=0)
+    with closing(PosixStorage(tmp_path)) as storage:
+        assert seq_of_time(storage, START) == 1
+
+
+@pytest.mark.parametrize("surplus", [-33, -1, 0, 1, 10, 31, 32, 33])
+def test_a_last_frame_as_long_as_what_is_read_at_a_time(tmp_path: Path, surplus: int) -> None:
+    wanted = 64 * 1024 + surplus
+    with exchange(tmp_path) as made:
+        made.commit(CancelOrder("x" * 60_000))
+        rest = frames(tmp_path)[-1]
+        made.commit(CancelOrder("x" * (60_000 + wanted - (rest.end - rest.offset))))
+        found = frames(tmp_path)[-1]
+        assert found.end - found.offset == wanted
+        assert last_time(made.storage, made.log.segments()[-1]) == START + 3 * SECOND
+
+
+def test_a_frame_that_came_since_the_segment_was_described_is_not_its_last(tmp_path: Path) -> None:
+    with exchange(tmp_path) as made:
+        (before,) = made.log.segments()
+        trade(made, 3)
+        (after,) = made.log.segments()
+        described = replace(before, bytes=after.bytes)
+        assert last_time(made.storage, described) == START + SECOND
 
 
 def test_an_empty_directory_begins_with_record_1(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tradeclear.model.commands import AmendOrder, CancelOrder, Configure, Limits
 from tradeclear.supervisor.exit_codes import ExitCode
@@ -155,6 +156,44 @@ def test_many_differences_are_counted_and_some_shown(pair: tuple[Path, Path]) ->
     assert "… and 40 more" in told("replay", pair[0], "--diff", pair[1], code=ExitCode.ERROR)
 
 
+def test_other_records_that_come_to_the_same_state(pair: tuple[Path, Path]) -> None:
+    for directory in pair:
+        with exchange(directory) as made:
+            made.commit(CancelOrder(directory.name))  # refused: there is no such order
+    found = diff(pair, code=ExitCode.ERROR)
+    assert (found["same"], found["sections"]) == (False, [])
+    assert (found["first_difference"]["seq"], found["first_difference"]["differ"]) == (
+        2,
+        ["command"],
+    )
+
+
+def test_the_same_records_and_a_snapshot_of_another_state(pair: tuple[Path, Path]) -> None:
+    for directory in pair:
+        with exchange(directory) as made:
+            trade(made, 5)
+            if directory == pair[1]:
+                made.engine.limits = replace(made.engine.limits, trades_max=1)
+                made.snapshot()
+    found = diff(pair, code=ExitCode.ERROR)
+    assert (found["same"], found["first_difference"], found["sections"]) == (False, None, ["head"])
+    assert diff(pair, "--from-start")["same"] is True
+
+
+def test_from_the_middle_of_a_commit_on(pair: tuple[Path, Path]) -> None:
+    """The other log's first record lies within a frame of this one."""
+    orders = [order(f"o{number}", "buy", 100 + number, 5) for number in range(20)]
+    with exchange(pair[0]) as made:
+        made.commit(*orders)
+    with exchange(pair[1], segment_bytes_max=800) as made:
+        for each in orders:
+            made.commit(each)
+        made.snapshot()
+        assert made.log.prune(15)
+        assert made.log.first_seq > 2
+    assert diff(pair)["same"] is True
+
+
 def test_other_limits_are_another_state(pair: tuple[Path, Path]) -> None:
     for directory, trades_max in zip(pair, (10, 20), strict=True):
         with exchange(directory) as made:
@@ -176,3 +215,9 @@ def test_the_other_directory_is_judged_too(pair: tuple[Path, Path]) -> None:
     result = run("replay", pair[0], "--diff", pair[1], "--until", "22")
     assert result.exit_code == ExitCode.ERROR
     assert f"{pair[0]}: the log ends with record 21" in result.stderr
+
+
+def test_one_book_of_two_states_is_refused(pair: tuple[Path, Path]) -> None:
+    result = run("replay", pair[0], "--diff", pair[1], "--book", "BTC-USD")
+    assert result.exit_code == ExitCode.USAGE
+    assert "leave out --book" in result.stderr

@@ -230,6 +230,15 @@ def test_a_torn_tail_counts_nothing(tmp_path: Path) -> None:
     assert f"{FIRST} at byte {offset}: a torn tail" in result.stderr
 
 
+def test_a_frame_in_flight_is_no_torn_tail(tmp_path: Path) -> None:
+    with exchange(tmp_path) as made:
+        trade(made, 20)
+        tear(tmp_path)
+        result = run("replay", tmp_path, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["seq"] == 20
+
+
 def test_records_of_another_engine_name_the_version_to_run(tmp_path: Path) -> None:
     with exchange(tmp_path) as made:
         made.commit(Configure((BTC,), Limits(), engine_version=99), CancelOrder("z"))

@@ -86,6 +86,9 @@ def test_a_live_log_is_read_but_not_written_to(tmp_path: Path, out: Path) -> Non
         result = run("snapshot", tmp_path / "wal", "--out", inside)
         assert result.exit_code == ExitCode.LOCKED
         assert os.listdir(inside) == []
+        (out / "link").symlink_to(inside)
+        assert run("snapshot", tmp_path / "wal", "--out", out / "link").exit_code == ExitCode.LOCKED
+        assert os.listdir(inside) == []
         assert document("snapshot", tmp_path / "wal", "--out", out)["seq"] == 6
 
 

@@ -61,8 +61,6 @@ def make_replica(storage: Storage, until: Moment, *, from_start: bool = False) -
     """
     started = perf_counter()
     found = survey(storage)
-    if found.damage is not None and not until.named:
-        raise LogDamaged(found.damage)
     engine = Engine() if from_start else _nearest(storage, until, found.last_seq)
     snapshot_seq = engine.seq
     with progress("replaying") as show:
@@ -100,7 +98,7 @@ def run_on(
 ) -> int:
     """Run the log's next records through `engine`. Returns how many. Raises as `make_replica`."""
     with closing(Cursor(storage, engine.seq + 1)) as cursor:
-        frames = _Watched(cursor)
+        frames = _Watched(cursor, until)
         try:
             replayed = replay(engine, frames, until=until, until_time=until_time, progress=progress)
         except Diverged as error:
@@ -120,8 +118,15 @@ def snapshot_engine(storage: Storage, seq: Seq) -> Engine:
 
 
 def check_hash(storage: Storage, engine: Engine) -> None:
-    """Compare the state with the snapshot of the same seq. Raises `Diverged`."""
-    with closing(snapshots.read(storage, engine.seq)) as reader:
+    """Compare the state with the snapshot of the same seq, if it is (still) there.
+
+    Raises `Diverged`, `StateDamaged`.
+    """
+    try:
+        reader = snapshots.read(storage, engine.seq)
+    except SnapshotNotFound:
+        return
+    with closing(reader):
         noted, found = _noted_hash(reader), state_hash(engine)
     if noted != found:
         raise Diverged(engine.seq, f"the state hash is {found}, {reader.name} says {noted}")
@@ -135,16 +140,19 @@ def _noted_hash(reader: SnapshotReader) -> str:
 
 
 class _Watched:
-    """A cursor's frames; `frame` is the one that was given last."""
+    """A cursor's frames up to the one that holds `until`; `frame` is the one given last."""
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, cursor: Cursor, until: Seq | None) -> None:
         self.frame: Frame | None = None
         self._cursor = cursor
+        self._until = until
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._cursor.frames():
             self.frame = frame
             yield frame
+            if self._until is not None and frame.last_seq >= self._until:
+                return
 
 
 def _unlike(error: Diverged, frames: _Watched) -> Damage:

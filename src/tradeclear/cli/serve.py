@@ -1,40 +1,12 @@
 """`tradeclear serve`: run the exchange until it is told to stop."""
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-import trio
 import typer
 
 from tradeclear.config.load import SettingsError, load_settings
-from tradeclear.config.settings import Settings
-from tradeclear.core.state import StateDamaged
-from tradeclear.pipeline.matcher import EngineFailed
-from tradeclear.pipeline.recovery import Diverged, OtherVersion
 from tradeclear.supervisor.exit_codes import ExitCode
-from tradeclear.supervisor.supervisor import ConfigurationRefused, run
-from tradeclear.telemetry import events
-from tradeclear.telemetry.logs import configure_logs, log
-from tradeclear.wal.codec import RecordUnreadable
-from tradeclear.wal.errors import DirectoryLocked, LogDamaged, LogFailed, RecordNotFound
-from tradeclear.wal.quarantine import QuarantineUnreadable
-
-EXITS: dict[type[BaseException], ExitCode] = {
-    EngineFailed: ExitCode.ENGINE_FAILED,
-    LogFailed: ExitCode.LOG_FAILED,
-    DirectoryLocked: ExitCode.LOCKED,
-    LogDamaged: ExitCode.LOG_DAMAGED,
-    RecordNotFound: ExitCode.LOG_DAMAGED,
-    RecordUnreadable: ExitCode.LOG_DAMAGED,
-    StateDamaged: ExitCode.LOG_DAMAGED,
-    Diverged: ExitCode.LOG_DAMAGED,
-    OtherVersion: ExitCode.LOG_DAMAGED,
-    QuarantineUnreadable: ExitCode.LOG_DAMAGED,
-    ConfigurationRefused: ExitCode.CONFIGURATION,
-    SettingsError: ExitCode.CONFIGURATION,
-    OSError: ExitCode.UNAVAILABLE,
-}
-"""What ended the exchange, the gravest first, and the exit code that says so."""
 
 
 def serve(
@@ -60,47 +32,9 @@ def serve(
             config, host=host, port=port, wal_dir=None if wal_dir is None else str(wal_dir)
         )
     except SettingsError as error:
-        _stop(error, ExitCode.CONFIGURATION)
-    configure_logs(level=settings.log_level, json=settings.log_json)
-    try:
-        _run(settings)
-    except BaseExceptionGroup as group:
-        _explain(group)
-    except tuple(EXITS) as error:
-        _explain(error)
+        typer.echo(f"tradeclear: {error}", err=True)
+        raise typer.Exit(ExitCode.CONFIGURATION) from None
+    # Imported here: the other commands need not wait for all of the exchange to load.
+    from tradeclear.cli.serving import serve_until_stopped
 
-
-def _run(settings: Settings) -> None:
-    def ready(address: str) -> None:
-        typer.echo(f"tradeclear is ready on {address}")
-
-    async def main() -> None:
-        await run(settings, ready=ready)
-
-    trio.run(main)
-
-
-def _explain(error: BaseException) -> None:
-    """End with the code of the gravest error in `error`, and its own words."""
-    for kind, code in EXITS.items():
-        found = error if isinstance(error, kind) else None
-        if isinstance(error, BaseExceptionGroup):
-            found = _first(error.subgroup(kind))
-        if found is not None:
-            if code == ExitCode.LOG_FAILED:
-                log.error(events.LOG_FAILED, problem=str(found))
-            if code == ExitCode.ENGINE_FAILED:
-                log.error(events.ENGINE_FAILED, exc_info=found, problem=str(found))
-            _stop(found, code)
-    raise error
-
-
-def _first(group: BaseException | None) -> BaseException | None:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
-
-
-def _stop(error: BaseException, code: ExitCode) -> NoReturn:
-    typer.echo(f"tradeclear: {error}", err=True)
-    raise typer.Exit(code)
+    serve_until_stopped(settings)

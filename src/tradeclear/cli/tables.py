@@ -70,10 +70,5 @@ def _show_rich(columns: Sequence[str] | None, rows: Sequence[Sequence[Cell]]) ->
         number = bool(rows) and isinstance(rows[0][place], int) and columns is not None
         table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_dressed(each)) for each in row))
+        table.add_row(*(Text(_plain(each)) for each in row))
     Console(file=sys.stdout).print(table)
-
-
-def _dressed(value: Cell) -> str:
-    grouped = isinstance(value, int) and not isinstance(value, bool)
-    return f"{value:,}" if grouped else _plain(value)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -14,14 +15,15 @@ from tradeclear.cli.rendering import RecordView, record_view
 from tradeclear.cli.replica import Replica, make_replica
 from tradeclear.cli.state_diff import Fields, differing_levels, differing_orders, differing_sections
 from tradeclear.cli.tables import cell, show_facts, show_json, show_line, show_table
+from tradeclear.cli.wal_directory import explained
 from tradeclear.core.state import state_hash
 from tradeclear.model.events import Record
 from tradeclear.model.units import Seq
 from tradeclear.wal.codec import decode_record
 from tradeclear.wal.cursor import Cursor
-from tradeclear.wal.segment import SegmentInfo
+from tradeclear.wal.errors import LogDamaged
 from tradeclear.wal.storage import Storage
-from tradeclear.wal.verification import segments
+from tradeclear.wal.survey import Survey, survey
 
 SHOWN_MAX: Final = 20
 """So many differences of a kind are shown; all are counted."""
@@ -72,13 +74,14 @@ def compare(
 
     The record is `until`, as the first log has it, or the last one that both have.
     """
-    ours, theirs = segments(storage), segments(other)
+    ours, theirs = (_survey(each, until) for each in (storage, other))
     if not until.named:
-        until = Moment(seq=min(_last_seq(ours), _last_seq(theirs)))
-    a = make_replica(storage, until, from_start=from_start)
-    b = make_replica(other, Moment(seq=a.seq), from_start=from_start)
-    first_seq = max(info[0].first_seq if info else 1 for info in (ours, theirs))
-    pair = first_difference(storage, other, first_seq, a.seq)
+        until = Moment(seq=min(ours.last_seq, theirs.last_seq))
+    with explained(Path(storage.directory)):
+        a = make_replica(storage, until, from_start=from_start)
+    with explained(Path(other.directory)):
+        b = make_replica(other, Moment(seq=a.seq), from_start=from_start)
+    pair = first_difference(storage, other, max(ours.first_seq, theirs.first_seq), a.seq)
     sections = differing_sections(a.engine, b.engine)
     found = Comparison(
         same=pair is None and not sections,
@@ -103,28 +106,36 @@ def first_difference(
     storage: Storage, other: Storage, first_seq: Seq, last_seq: Seq
 ) -> tuple[Record, Record] | None:
     """The first record from `first_seq` to `last_seq` of which the two logs have other bytes."""
-    with closing(Cursor(storage, first_seq)) as a, closing(Cursor(other, first_seq)) as b:
-        pairs = zip(_records(a, first_seq), _records(b, first_seq), strict=False)
-        for ours, theirs in islice(pairs, max(0, last_seq - first_seq + 1)):
-            if ours != theirs:
-                return decode_record(ours), decode_record(theirs)
+    ours = _records(storage, first_seq)
+    theirs = _records(other, first_seq)
+    for _ in range(first_seq, last_seq + 1):
+        pair = (next(ours), next(theirs))
+        if pair[0] != pair[1]:
+            return decode_record(pair[0]), decode_record(pair[1])
     return None
 
 
-def _records(cursor: Cursor, first_seq: Seq) -> Iterator[bytes]:
-    for frame in cursor.frames():
-        yield from frame.records()[max(0, first_seq - frame.first_seq) :]
+def _records(storage: Storage, first_seq: Seq) -> Iterator[bytes]:
+    """The records from `first_seq` on, as bytes; what is wrong with them is told of this log."""
+    with explained(Path(storage.directory)), closing(Cursor(storage, first_seq)) as cursor:
+        for frame in cursor.frames():
+            yield from frame.records()[max(0, first_seq - frame.first_seq) :]
 
 
-def _last_seq(infos: tuple[SegmentInfo, ...]) -> Seq:
-    return infos[-1].last_seq if infos else 0
+def _survey(storage: Storage, until: Moment) -> Survey:
+    """What the log says of its ends, which must be right where they decide how far to compare."""
+    with explained(Path(storage.directory)):
+        found = survey(storage)
+        if found.damage is not None and not until.named:
+            raise LogDamaged(found.damage)
+    return found
 
 
-def _side(storage: Storage, infos: tuple[SegmentInfo, ...], replica: Replica) -> Side:
+def _side(storage: Storage, found: Survey, replica: Replica) -> Side:
     return Side(
         directory=storage.directory,
-        first_seq=infos[0].first_seq if infos else 1,
-        last_seq=_last_seq(infos),
+        first_seq=found.first_seq,
+        last_seq=found.last_seq,
         state_hash=state_hash(replica.engine),
     )
 

@@ -24,6 +24,7 @@ from tradeclear.wal.errors import (
     LogFailed,
     RecordNotFound,
     SnapshotFailed,
+    SnapshotNotFound,
 )
 from tradeclear.wal.names import segment_names, snapshot_seqs
 from tradeclear.wal.posix import PosixStorage
@@ -40,6 +41,7 @@ EXITS: Final[dict[type[Exception], ExitCode]] = {
     LogFailed: ExitCode.LOG_FAILED,
     SnapshotFailed: ExitCode.LOG_FAILED,
     RecordNotFound: ExitCode.ERROR,
+    SnapshotNotFound: ExitCode.ERROR,
     OSError: ExitCode.LOG_FAILED,
 }
 """What ends a command, and the exit code that says so."""

@@ -1,7 +1,7 @@
 """`tradeclear wal replay`: the state at any record or second, made again from the log."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,7 +15,7 @@ from tradeclear.core.state import state_hash
 from tradeclear.gateway.views import time_text
 from tradeclear.supervisor.exit_codes import ExitCode
 
-LEVELS: int = 10
+LEVELS: Final = 10
 
 
 def replay(
@@ -54,6 +54,8 @@ def replay(
 
     Example: tradeclear wal replay wal --until 2026-01-31T08:00:00Z --book BTC-USD
     """
+    if diff is not None and book is not None:
+        raise typer.BadParameter("--diff compares every book: leave out --book")
     with opened(directory) as storage:
         if diff is not None:
             with opened(diff) as other:

@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import typer
 from msgspec import Raw, Struct, field
 
@@ -162,11 +163,12 @@ def _ratio(count: int, by: int) -> Raw | None:
 
 
 def _show(summary: Summary) -> None:
+    values = msgspec.structs.asdict(summary)
     plain = [
-        n for n in Summary.__struct_fields__ if not isinstance(getattr(summary, n), dict | list)
+        (name, cell(each)) for name, each in values.items() if not isinstance(each, dict | list)
     ]
-    show_facts((name, cell(getattr(summary, name))) for name in plain)
-    show_facts([("versions", " ".join(f"engine={e},codec={c}" for e, c in summary.versions))])
+    versions = " ".join(f"engine={engine},codec={codec}" for engine, codec in summary.versions)
+    show_facts([*plain, ("versions", versions)])
     for name in ("commands", "events", "trades"):
         counted: dict[str, int] = getattr(summary, name)
         if counted:

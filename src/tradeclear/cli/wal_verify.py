@@ -1,5 +1,6 @@
 """`tradeclear wal verify`: read every byte, and say what is wrong, where, and what to do."""
 
+from contextlib import suppress
 from time import perf_counter
 from typing import Annotated
 
@@ -11,8 +12,9 @@ from tradeclear.cli.replica import check_hash, run_on, snapshot_engine
 from tradeclear.cli.tables import show_facts, show_json
 from tradeclear.cli.wal_directory import DirectoryArgument, JsonOption, opened, say, torn_text
 from tradeclear.core.engine import Engine
+from tradeclear.model.units import Seq
 from tradeclear.supervisor.exit_codes import ExitCode
-from tradeclear.wal.errors import Damage
+from tradeclear.wal.errors import Damage, SnapshotNotFound
 from tradeclear.wal.storage import Storage
 from tradeclear.wal.verdict import TornTail
 from tradeclear.wal.verification import VerifyReport
@@ -118,13 +120,21 @@ def _judge(storage: Storage, finding: Finding) -> None:
 def _rerun(storage: Storage, report: VerifyReport) -> int:
     """Run the records again from one snapshot to the next. Raises `Diverged`."""
     seqs = [info.seq for info in report.snapshots if info.seq >= report.first_seq - 1]
-    engine = Engine() if report.first_seq == 1 else snapshot_engine(storage, seqs[0])
+    engine = Engine() if report.first_seq == 1 else _oldest(storage, seqs)
     replayed = 0
     with progress("running again") as show:
         for seq in [*seqs, report.last_seq]:
-            replayed += run_on(
-                storage, engine, until=seq, progress=lambda at: show(at, report.last_seq)
-            )
-            if seq in seqs:
-                check_hash(storage, engine)
+            if seq > engine.seq:
+                replayed += run_on(
+                    storage, engine, until=seq, progress=lambda at: show(at, report.last_seq)
+                )
+            check_hash(storage, engine)
     return replayed
+
+
+def _oldest(storage: Storage, seqs: list[Seq]) -> Engine:
+    """The engine of the oldest snapshot that is still there: a live server removes old ones."""
+    for seq in seqs:
+        with suppress(SnapshotNotFound):
+            return snapshot_engine(storage, seq)
+    return Engine()

@@ -83,11 +83,13 @@ def replay(
             _replay_one(engine, stored)
             replayed += 1
         progress(engine.seq)
+        if engine.seq == until:
+            break
     return replayed
 
 
 def _replay_one(engine: Engine, stored: StoredRecord) -> None:
-    if engine.versions != VERSIONS:
+    if engine.versions != VERSIONS or isinstance(stored.command, Configure):
         _check_version(engine, stored)
     try:
         events = engine.apply(stored.seq, stored.time, stored.command)

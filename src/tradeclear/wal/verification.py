@@ -65,8 +65,9 @@ def verify(storage: Storage, progress: Progress | None = None) -> VerifyReport:
 
     An `OSError` comes through where a directory or file can't be opened.
     """
+    writer = storage.holder()  # asked before and after: it may come or go in between
     found = survey(storage, deep=True, progress=progress)
-    holder = storage.holder()
+    holder = storage.holder() or writer
     infos, damage = _verify_snapshots(storage)
     return VerifyReport(
         verdict=_verdict(found, holder),
