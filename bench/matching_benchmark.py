@@ -165,20 +165,30 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1, help="time so many runs, report the median")
     arguments = parser.parse_args()
     for path in arguments.files:
-        messages = read_messages(path)
+        measure(path, runs=arguments.runs, through_apply=arguments.apply)
+
+
+def measure(path: Path, *, runs: int, through_apply: bool) -> None:
+    """Run one file and print what came of it. Nothing of one run is kept during the next."""
+    messages = read_messages(path)
+    gc.collect()
+    gc.freeze()
+    reports, seconds = run(messages)
+    sha256 = digest(reports)
+    commands = as_commands(messages, reports) if through_apply else []
+    del reports
+    gc.collect()
+    median = statistics.median([seconds, *(run(messages)[1] for _ in range(runs - 1))])
+    print(path.name)
+    print(f"  messages   {len(messages):,}")
+    print(f"  seconds    {median:.3f}")
+    print(f"  messages/s {len(messages) / median:,.0f}")
+    print(f"  sha256     {sha256}")
+    if through_apply:
         gc.collect()
         gc.freeze()
-        reports, first = run(messages)
-        median = statistics.median([first, *(run(messages)[1] for _ in range(arguments.runs - 1))])
-        print(path.name)
-        print(f"  messages   {len(messages):,}")
-        print(f"  seconds    {median:.3f}")
-        print(f"  messages/s {len(messages) / median:,.0f}")
-        print(f"  sha256     {digest(reports)}")
-        if arguments.apply:
-            commands = as_commands(messages, reports)
-            seconds = statistics.median(run_apply(commands)[1] for _ in range(arguments.runs))
-            print(f"  Engine.apply: {len(commands):,} commands, {len(commands) / seconds:,.0f} /s")
+        median = statistics.median(run_apply(commands)[1] for _ in range(runs))
+        print(f"  Engine.apply: {len(commands):,} commands, {len(commands) / median:,.0f} /s")
 
 
 if __name__ == "__main__":

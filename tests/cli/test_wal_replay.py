@@ -244,5 +244,5 @@ def test_records_of_another_engine_name_the_version_to_run(tmp_path: Path) -> No
         made.commit(Configure((BTC,), Limits(), engine_version=99), CancelOrder("z"))
     result = run("replay", tmp_path)
     assert result.exit_code == ExitCode.LOG_DAMAGED
-    assert "record 3 was made by engine 99, codec 1" in result.stderr
+    assert "record 2 was made by engine 99, codec 1" in result.stderr
     assert document("stat", tmp_path)["versions"] == [[1, 1], [99, 1]]
