@@ -7,48 +7,57 @@ from typing import Any, Final
 import trio
 from quart import websocket
 
-from tradeclear.gateway.order_messages import ELEMENTS_MAX, OrderMessages
+from tradeclear.gateway.order_messages import OrderMessages
+from tradeclear.gateway.order_session import TURN_COMMANDS_MAX, UNDER_WAY_MAX, OrderSession
 
 PATH: Final = "/ws/orders"
-IN_FLIGHT_MAX: Final = 4_096
 INVALID_DATA: Final = 1007
 
+UNSENT_MAX: Final = 4_096
+"""With so many replies that the client has not taken, nothing more is begun."""
 
-class _Session:
+
+class _Socket:
     """One connection: commands under way, replies on their way out."""
 
     def __init__(self, messages: OrderMessages, address: str) -> None:
-        self._messages: Final = messages
-        self._address: Final = address
-        self._under_way = 0
-        self._room = trio.Event()
-        # Never full: what is under way is bounded, and a message adds a bounded number.
+        self._session: Final = OrderSession(messages, address, self._send)
+        self._unsent = 0
+        self._changed = trio.Event()
+        # Never full: it has room for all that may be there when the last commands are begun.
         self._replies, self._outgoing = trio.open_memory_channel[bytes](
-            IN_FLIGHT_MAX + ELEMENTS_MAX
+            UNSENT_MAX + UNDER_WAY_MAX + TURN_COMMANDS_MAX
         )
 
     async def read(self) -> None:
         """Begin what comes, while not too much is under way."""
         while True:
             data = await websocket.receive()
-            text = data.encode() if isinstance(data, str) else data
-            begun = self._messages.take(text, self._address, self._tell)
-            if begun is None:
+            if not self._session.take(data.encode() if isinstance(data, str) else data):
                 await websocket.close(INVALID_DATA)
                 return
-            self._under_way += begun
-            while self._under_way > IN_FLIGHT_MAX:
-                self._room = trio.Event()
-                await self._room.wait()
+            while not self._session.room or self._unsent >= UNSENT_MAX:
+                await self._go_on()
+
+    async def _go_on(self) -> None:
+        """Begin more of what was read, or wait until that is possible."""
+        if self._session.blocked or self._unsent >= UNSENT_MAX:
+            self._changed = trio.Event()
+            await self._changed.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+            self._session.go_on()
 
     async def write(self) -> None:
         """Send the replies in the order in which they came."""
         async for text in self._outgoing:
             await websocket.send(text.decode())
-            self._under_way -= 1
-            self._room.set()
+            self._unsent -= 1
+            self._changed.set()
 
-    def _tell(self, text: bytes) -> None:
+    def _send(self, text: bytes) -> None:
+        self._unsent += 1
+        self._changed.set()
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             self._replies.send_nowait(text)
 
@@ -62,13 +71,13 @@ def order_socket(messages: OrderMessages) -> Callable[[], Awaitable[None]]:
 
     async def handle() -> None:
         scope: Any = websocket.scope
-        session = _Session(messages, (scope.get("client") or ("", 0))[0])
+        socket = _Socket(messages, (scope.get("client") or ("", 0))[0])
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(session.write)
-                await session.read()
+                nursery.start_soon(socket.write)
+                await socket.read()
                 nursery.cancel_scope.cancel()
         finally:
-            session.close()
+            socket.close()
 
     return handle

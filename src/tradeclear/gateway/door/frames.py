@@ -5,7 +5,6 @@ microsecond a frame instead of ten. The rules are those of RFC 6455, sections 5 
 extensions.
 """
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 CONTINUATION: Final = 0x0
@@ -15,16 +14,18 @@ CLOSE: Final = 0x8
 PING: Final = 0x9
 PONG: Final = 0xA
 
-NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 PROTOCOL_ERROR: Final = 1002
-UNSUPPORTED_DATA: Final = 1003
 INVALID_DATA: Final = 1007
-POLICY_VIOLATION: Final = 1008
 TOO_BIG: Final = 1009
+INTERNAL_ERROR: Final = 1011
 
 CONTROL_BYTES_MAX: Final = 125
 CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
+
+_FINAL: Final = 0x80
+_RESERVED: Final = 0x70
+_MASKED: Final = 0x80
 
 
 class Message(NamedTuple):
@@ -44,71 +45,88 @@ class Violation(Exception):
 
 
 class FrameReader:
-    """Takes bytes as they come, gives whole messages."""
+    """Takes bytes as they come, gives whole messages.
 
-    __slots__ = ("_buffer", "_bytes_max", "_fragments", "_opcode", "_size")
+    It holds what was fed and not yet read, and of a message in fragments at most
+    `message_bytes_max`.
+    """
+
+    __slots__ = ("_buffer", "_bytes_max", "_fragments", "_opcode", "_position")
 
     def __init__(self, message_bytes_max: int) -> None:
         self._bytes_max: Final = message_bytes_max
         self._buffer = b""
+        self._position = 0
         self._opcode = CONTINUATION
-        self._fragments: list[bytes] = []
-        self._size = 0
+        self._fragments: Final = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Message]:
-        """Give the messages that are whole now. Raises `Violation`; the reader is done then."""
-        buffer = self._buffer + data if self._buffer else data
-        position, end = 0, len(buffer)
-        while end - position >= 2:
+    def feed(self, data: bytes) -> None:
+        """Take what has come."""
+        if self._position < len(self._buffer):
+            data = self._buffer[self._position :] + data
+        self._buffer, self._position = data, 0
+
+    def next(self) -> Message | None:
+        """The next message; None if it is not whole yet. Raises `Violation`; it is done then."""
+        buffer, end = self._buffer, len(self._buffer)
+        while end - self._position >= 2:
+            position = self._position
             first, second = buffer[position], buffer[position + 1]
             start, length = position + 2, second & 0x7F
             if length >= 126:
                 start += 2 if length == 126 else 8
                 if start > end:
-                    break
-                length = int.from_bytes(buffer[position + 2 : start], "big")
-            if not second & 0x80:
+                    return None
+                length = _long_length(buffer[position + 2 : start])
+            if not second & _MASKED:
                 raise Violation(PROTOCOL_ERROR, "a client's frames are masked")
             opcode = first & 0x0F
             self._check(first, opcode, length)
             body = start + 4
             if body + length > end:
-                break
-            position = body + length
-            payload = _unmask(buffer[start:body], buffer[body:position])
-            if (first == 0x80 | opcode and opcode and not self._opcode) or opcode >= CLOSE:
-                yield Message(opcode, payload)
-            elif (message := self._fragment(first, opcode, payload)) is not None:
-                yield message
-        self._buffer = buffer[position:]
+                return None
+            self._position = body + length
+            payload = _unmask(buffer[start:body], buffer[body : self._position])
+            if opcode >= CLOSE or (first & _FINAL and opcode):
+                return Message(opcode, payload)
+            if (message := self._fragment(first, opcode, payload)) is not None:
+                return message
+        return None
 
     def _check(self, first: int, opcode: int, length: int) -> None:
         """Refuse what no further byte can mend."""
-        if first & 0x70:
+        if first & _RESERVED:
             raise Violation(PROTOCOL_ERROR, "reserved bits are set")
         if opcode >= CLOSE:
             if opcode > PONG:
                 raise Violation(PROTOCOL_ERROR, f"opcode {opcode} is not known")
-            if not first & 0x80 or length > CONTROL_BYTES_MAX:
+            if not first & _FINAL or length > CONTROL_BYTES_MAX:
                 raise Violation(PROTOCOL_ERROR, "a control frame is whole and short")
         elif opcode > BINARY:
             raise Violation(PROTOCOL_ERROR, f"opcode {opcode} is not known")
-        elif self._size + length > self._bytes_max:
-            raise Violation(TOO_BIG, f"a message has at most {self._bytes_max} bytes")
         elif (opcode == CONTINUATION) != bool(self._opcode):
             raise Violation(PROTOCOL_ERROR, "a fragment is missing or out of place")
+        elif len(self._fragments) + length > self._bytes_max:
+            raise Violation(TOO_BIG, f"a message has at most {self._bytes_max} bytes")
 
     def _fragment(self, first: int, opcode: int, payload: bytes) -> Message | None:
         """Take one fragment; the message, if it was the last one."""
         self._opcode = self._opcode or opcode
-        self._fragments.append(payload)
-        self._size += len(payload) or 1  # empty fragments count too, or there could be any number
-        if not first & 0x80:
+        self._fragments.extend(payload)
+        if not first & _FINAL:
             return None
-        message = Message(self._opcode, b"".join(self._fragments))
-        self._opcode, self._size = CONTINUATION, 0
-        self._fragments = []
+        message = Message(self._opcode, bytes(self._fragments))
+        self._opcode = CONTINUATION
+        self._fragments.clear()
         return message
+
+
+def _long_length(digits: bytes) -> int:
+    """A length that did not fit seven bits, in as few bytes as can be (RFC 6455, 5.2)."""
+    length = int.from_bytes(digits, "big")
+    if length < (126 if len(digits) == 2 else 65_536) or length >> 63:
+        raise Violation(PROTOCOL_ERROR, "a length is not written as it must be")
+    return length
 
 
 def _unmask(mask: bytes, payload: bytes) -> bytes:
@@ -125,14 +143,14 @@ def frame(opcode: int, payload: bytes) -> bytes:
     """A server's frame: whole, not masked."""
     size = len(payload)
     if size < 126:
-        return bytes((0x80 | opcode, size)) + payload
+        return bytes((_FINAL | opcode, size)) + payload
     if size < 65_536:
-        return b"%c\x7e%b%b" % (0x80 | opcode, size.to_bytes(2, "big"), payload)
-    return b"%c\x7f%b%b" % (0x80 | opcode, size.to_bytes(8, "big"), payload)
+        return b"%c\x7e%b%b" % (_FINAL | opcode, size.to_bytes(2, "big"), payload)
+    return b"%c\x7f%b%b" % (_FINAL | opcode, size.to_bytes(8, "big"), payload)
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """A close frame; the reason is cut to what fits."""
+    """A close frame; the ASCII `reason` is cut to what fits."""
     return frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[: CONTROL_BYTES_MAX - 2])
 
 

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 import httptools
 from msgspec import Struct
 
-Hot: TypeAlias = Literal["place", "cancel", "amend", "batch", "order_socket"]
+Hot: TypeAlias = Literal["place", "cancel", "delete", "amend", "batch", "order_socket"]
 
 LENGTH_DIGITS_MAX: Final = 9
 ORDER_SOCKET: Final = b"/ws/orders"
@@ -16,19 +16,26 @@ HEAD_BYTES_MAX: Final = 1024
 """Longer heads are read anew each time."""
 
 END: Final = b"\r\n\r\n"
+BARE_ENDS: Final = (b"\n\n", b"\n\r\n")
+"""With these some end a head. Whether that will do is for the door behind to say."""
 
+BLANKS: Final = b" \t"
 _ORDERS: Final = b"/orders/"
 _CANCEL: Final = b"/cancel"
 
 
 class Head(Struct, frozen=True, gc=False):
-    """A request that the front door answers. `length` of the body in bytes."""
+    """A request that the front door answers. `length` of the body in bytes.
+
+    `alone`: it can't be begun while another of its connection is under way, nor the next with it.
+    """
 
     route: Hot
     length: int
     order_id: str = ""
     key: str | None = None
     websocket_key: bytes = b""
+    alone: bool = False
 
 
 class _Lines:
@@ -73,11 +80,17 @@ class Heads:
         return head
 
 
+def is_hopeless(data: bytes) -> bool:
+    """Whether what begins with `data`, which has no `END`, can't become a head for here."""
+    return data[0] <= 0x20 or any(end in data for end in BARE_ENDS)
+
+
 def read_head(data: bytes) -> Head | None:
     """The head in `data`, which ends with an empty line; None if the request is not for here.
 
     Hot is plain order entry over HTTP/1.1 with keep-alive: no query, no chunked body, nothing
-    that is there twice. All else, malformed heads too, is for the door behind.
+    that is there twice. All else, malformed heads too, is for the door behind. What is for here
+    reads the same there: llhttp takes blank lines before a request and blanks within its first.
     """
     lines = _Lines()
     parser = httptools.HttpRequestParser(lines)
@@ -86,11 +99,14 @@ def read_head(data: bytes) -> Head | None:
             parser.feed_data(data)
     except httptools.HttpParserError:
         return None
-    if not lines.whole or parser.get_http_version() != "1.1":
+    if not lines.whole:
         return None
-    if parser.get_method() == b"GET" and lines.target == ORDER_SOCKET:
+    method = parser.get_method()
+    if not data.startswith(b"%b %b HTTP/1.1\r\n" % (method, lines.target)):
+        return None
+    if method == b"GET" and lines.target == ORDER_SOCKET:
         return _handshake(lines.headers)
-    route = _route(parser.get_method(), lines.target)
+    route = _route(method, lines.target)
     if route is None:
         return None
     return _with_headers(route[0], route[1], lines.headers)
@@ -112,7 +128,7 @@ def _handshake(lines: list[tuple[bytes, bytes]]) -> Head | None:
         or len(key) != WEBSOCKET_KEY_BYTES
     ):
         return None
-    return Head("order_socket", 0, websocket_key=key)
+    return Head("order_socket", 0, websocket_key=key, alone=True)
 
 
 def _route(method: bytes, target: bytes) -> tuple[Hot, str] | None:
@@ -125,7 +141,7 @@ def _route(method: bytes, target: bytes) -> tuple[Hot, str] | None:
             return _with_id("cancel", target[len(_ORDERS) : -len(_CANCEL)])
     elif target.startswith(_ORDERS):
         if method == b"DELETE":
-            return _with_id("cancel", target[len(_ORDERS) :])
+            return _with_id("delete", target[len(_ORDERS) :])
         if method == b"PATCH":
             return _with_id("amend", target[len(_ORDERS) :])
     return None
@@ -150,7 +166,7 @@ def _with_headers(route: Hot, order_id: str, headers: list[tuple[bytes, bytes]])
             case b"idempotency-key":
                 if key is not None or not value.isascii():
                     return None
-                key = value.decode()
+                key = value.rstrip(BLANKS).decode()
             case b"host":
                 if host:
                     return None
@@ -162,4 +178,6 @@ def _with_headers(route: Hot, order_id: str, headers: list[tuple[bytes, bytes]])
                 return None
             case _:
                 pass
-    return Head(route, length or 0, order_id, key) if host else None
+    if not host:
+        return None
+    return Head(route, length or 0, order_id, key, alone=route in ("amend", "batch"))

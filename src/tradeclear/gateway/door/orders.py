@@ -7,9 +7,9 @@ from typing import Final
 import trio
 
 from tradeclear.gateway.batch import BatchRoutes
-from tradeclear.gateway.door.client import Slot
 from tradeclear.gateway.door.head import Head, Hot
 from tradeclear.gateway.door.response import response
+from tradeclear.gateway.door.slot import Slot
 from tradeclear.gateway.guard import internal_error
 from tradeclear.gateway.order_routes import OrderRoutes
 from tradeclear.gateway.orders import cancel_order, place_order
@@ -19,7 +19,7 @@ from tradeclear.gateway.refusals import refusal
 from tradeclear.gateway.replies import answer
 from tradeclear.gateway.routing import Call, Endpoint
 from tradeclear.model.commands import CancelOrder, PlaceOrder
-from tradeclear.model.errors import TradeclearError
+from tradeclear.model.errors import OutcomeUnknown, TradeclearError
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.pipeline.outcome import Answer, Outcome
 from tradeclear.telemetry.events import REQUEST_FAILED
@@ -29,9 +29,11 @@ from tradeclear.telemetry.metrics import Metrics
 LABELS: Final[dict[Hot, str]] = {
     "place": "POST /orders",
     "cancel": "POST /orders/{order_id}/cancel",
+    "delete": "DELETE /orders/{order_id}",
     "amend": "PATCH /orders/{order_id}",
     "batch": "POST /orders/batch",
 }
+STOPPED: Final = "the exchange stopped meanwhile: ask again with the idempotency key"
 _CLOSE: Final = b"connection: close\r\n"
 
 
@@ -56,6 +58,7 @@ class HotOrders:
         self._readers: Final[dict[Hot, Callable[[Head, bytes], PlaceOrder | CancelOrder]]] = {
             "place": self._read_place,
             "cancel": self._read_cancel,
+            "delete": self._read_cancel,
         }
 
     def begin(self, slot: Slot, head: Head, body: bytes) -> None:
@@ -76,14 +79,19 @@ class HotOrders:
         except TradeclearError as error:
             self._fill(slot, route, refusal(error))
         except Exception as error:
-            log.exception(REQUEST_FAILED, route=LABELS[route], problem=repr(error))
-            self._fill(slot, route, internal_error())
+            self._fill(slot, route, _fault(route, error))
 
     def too_slow(self, what: str, seconds: float) -> bytes:
         """The response to a request whose head or body did not come in time."""
         reply = problem(REQUEST_TIMEOUT, f"the {what} must be there within {seconds:g} s")
         self._metrics.requests["unmatched", reply.status] += 1
         return response(reply, _CLOSE)
+
+    def outcome_unknown(self) -> bytes:
+        """The response to a request that is given up."""
+        reply = refusal(OutcomeUnknown(STOPPED))
+        self._metrics.requests["unmatched", reply.status] += 1
+        return response(reply)
 
     def _read_place(self, head: Head, body: bytes) -> PlaceOrder:
         return place_order(body, head.key, self._exchange)
@@ -92,12 +100,15 @@ class HotOrders:
         return cancel_order(head.order_id, body, None, head.key)
 
     def _answered(self, slot: Slot, route: Hot, headers: bytes, told: Answer) -> None:
-        """The answer may leave: put it into words."""
-        if isinstance(told, Outcome):
-            self._fill(slot, route, answer(told, self._exchange), headers)
-        else:
-            assert told is not None
-            self._fill(slot, route, refusal(told), headers)
+        """The answer may leave: put it into words. Never raises: a commit waits for it."""
+        try:
+            if isinstance(told, Outcome):
+                self._fill(slot, route, answer(told, self._exchange), headers)
+            else:
+                assert told is not None
+                self._fill(slot, route, refusal(told))
+        except Exception as error:
+            self._fill(slot, route, _fault(route, error))
 
     async def _run(self, slot: Slot, head: Head, body: bytes) -> None:
         """A route that is a task of its own."""
@@ -113,14 +124,18 @@ class HotOrders:
         except TradeclearError as error:
             reply = refusal(error)
         except Exception as error:
-            log.exception(REQUEST_FAILED, route=LABELS[route], problem=repr(error))
-            reply = internal_error()
+            reply = _fault(route, error)
         self._fill(slot, route, reply)
-        slot.client.flush()
+        slot.client.hurry()
 
     def _fill(self, slot: Slot, route: Hot, reply: Reply, headers: bytes = b"") -> None:
         self._metrics.requests[LABELS[route], reply.status] += 1
         slot.fill(response(reply, headers))
+
+
+def _fault(route: Hot, error: Exception) -> Reply:
+    log.exception(REQUEST_FAILED, route=LABELS[route], problem=repr(error))
+    return internal_error()
 
 
 def _limit_headers(taken: Taken) -> bytes:

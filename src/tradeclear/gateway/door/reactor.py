@@ -4,6 +4,9 @@ A task that waits for its socket costs Trio about as much as the order itself do
 of all hot connections stand in one epoll set, whose descriptor Trio waits for; each turn takes what
 has come from every connection, and each commit's replies leave with one write a connection.
 Every connection still has a task that owns its stream; it sleeps until the connection is done with.
+
+Nothing that goes wrong with one connection may reach another, or the commit that calls `flush`:
+a fault is logged and ends that connection.
 """
 
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, epoll
@@ -13,12 +16,14 @@ from typing import Any, Final, Protocol, TypeVar
 import trio
 from msgspec import Struct
 
-from tradeclear.gateway.door.client import Slot
 from tradeclear.gateway.door.head import Head, Heads
 from tradeclear.gateway.door.peer import Peer
+from tradeclear.gateway.door.slot import Slot
+from tradeclear.telemetry.events import REQUEST_FAILED
+from tradeclear.telemetry.logs import log
 
-EVENTS_MAX: Final = 256
-"""So many connections are read in a turn before other tasks get theirs."""
+EVENTS_MAX: Final = 64
+"""So many connections are served in a turn before other tasks get theirs. The kernel goes round."""
 
 SWEEP_S: Final = 0.25
 
@@ -45,6 +50,9 @@ class Requests(Protocol):
     def too_slow(self, what: str, seconds: float) -> bytes:
         """The response to a request that did not come in time."""
 
+    def outcome_unknown(self) -> bytes:
+        """The response to a request that can't be waited for any more."""
+
 
 class Reactor:
     """The hot connections. `run` is its task; everything else is called between two waits."""
@@ -53,12 +61,14 @@ class Reactor:
         self.bounds: Final = bounds
         self.begin: Final = requests.begin
         self.too_slow: Final = requests.too_slow
+        self.outcome_unknown: Final = requests.outcome_unknown
         self.read_head: Final = Heads().read
         self.now = monotonic()
         self.flushing: list[Peer[Any]] = []
         self._epoll: Final = epoll()
         self._peers: Final[dict[int, Peer[Any]]] = {}
-        self._none_left = trio.Event()
+        self._turning = False
+        self._draining = False
 
     def __len__(self) -> int:
         """How many connections are hot."""
@@ -68,41 +78,63 @@ class Reactor:
         """Serve until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._sweep)
-            peers = self._peers
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
-                self.now = monotonic()
-                for descriptor, events in self._epoll.poll(0, EVENTS_MAX):
-                    peer = peers.get(descriptor)
-                    if peer is None:
-                        continue
-                    if events & EPOLLIN:
-                        peer.read()
-                    elif events & (EPOLLERR | EPOLLHUP):
-                        peer.end()
-                    else:
-                        peer.flush()
-                self.flush()
+                self._turn()
+
+    def _turn(self) -> None:
+        """Take what has come, and send what came of it."""
+        self.now = monotonic()
+        peers = self._peers
+        self._turning = True
+        for descriptor, events in self._epoll.poll(0, EVENTS_MAX):
+            peer = peers.get(descriptor)
+            if peer is None:
+                continue
+            try:
+                if events & EPOLLIN:
+                    peer.read()
+                elif events & (EPOLLERR | EPOLLHUP):
+                    peer.end()
+                else:
+                    peer.writable()
+            except Exception as error:
+                self._fault(peer, error)
+        self._turning = False
+        self.flush()
 
     async def serve(self, peer: Peer[Outcome]) -> Outcome | None:
         """Serve one connection; returns how it goes on, None when it is to be closed.
 
-        Cancelled, the connection is forgotten at once.
+        Cancelled, the connection is told what can be said at once, and forgotten. Raises `OSError`
+        if the kernel has no room for it.
         """
-        self._peers[peer.descriptor] = peer
         self._epoll.register(peer.descriptor, peer.interest)
-        self.flush()
+        self._peers[peer.descriptor] = peer
         try:
+            peer.started()
+            if self._draining:
+                peer.close_when_done()
+            self.flush()
             return await peer.wait_ended()
+        except trio.Cancelled:
+            peer.give_up()
+            peer.flush()
+            raise
         finally:
             peer.end()
 
     def flush(self) -> None:
         """Send every response that is there. Called at the end of a turn and of a commit."""
+        if self._turning:
+            return  # its end is near
         while self.flushing:
             peers, self.flushing = self.flushing, []
             for peer in peers:
-                peer.flush()
+                try:
+                    peer.flush()
+                except Exception as error:
+                    self._fault(peer, error)
 
     def look(self, peer: Peer[Any]) -> None:
         """Look for `peer.interest` from now on."""
@@ -112,17 +144,18 @@ class Reactor:
         """Look no more: its task takes over."""
         del self._peers[peer.descriptor]
         self._epoll.unregister(peer.descriptor)
-        if not self._peers:
-            self._none_left.set()
 
-    async def drain(self, timeout_s: float) -> None:
-        """End idle connections now and the others when they are answered, for `timeout_s`."""
+    def drain(self) -> None:
+        """From now on, end idle connections at once and the others when they are answered."""
+        self._draining = True
         for peer in tuple(self._peers.values()):
             peer.close_when_done()
-        with trio.move_on_after(timeout_s):
-            while self._peers:
-                self._none_left = trio.Event()
-                await self._none_left.wait()
+        self.flush()
+
+    def close(self) -> None:
+        """Give the epoll set back. No connection may be left."""
+        assert not self._peers, f"{len(self._peers)} connections are left"
+        self._epoll.close()
 
     async def _sweep(self) -> None:
         """End the connections that let us wait too long."""
@@ -130,5 +163,13 @@ class Reactor:
             await trio.sleep(SWEEP_S)
             self.now = monotonic()
             for peer in tuple(self._peers.values()):
-                peer.check()
+                try:
+                    peer.check()
+                except Exception as error:
+                    self._fault(peer, error)
             self.flush()
+
+    def _fault(self, peer: Peer[Any], error: Exception) -> None:
+        """A fault of ours met `peer`: it alone ends."""
+        log.exception(REQUEST_FAILED, route="front door", problem=repr(error))
+        peer.end()

@@ -2,14 +2,16 @@
 
 from base64 import b64encode
 from hashlib import sha1
+from select import EPOLLIN, EPOLLOUT
 from typing import TYPE_CHECKING, Final
 
 import trio
 
+from tradeclear.gateway.door.endings import Goodbye
 from tradeclear.gateway.door.frames import (
-    BINARY,
     CLOSE,
     GOING_AWAY,
+    INTERNAL_ERROR,
     INVALID_DATA,
     PING,
     PONG,
@@ -24,12 +26,13 @@ from tradeclear.gateway.door.frames import (
 )
 from tradeclear.gateway.door.peer import Peer
 from tradeclear.gateway.order_messages import MESSAGE_BYTES_MAX, OrderMessages
+from tradeclear.gateway.order_session import OrderSession
 
 if TYPE_CHECKING:
     from tradeclear.gateway.door.reactor import Reactor
 
-IN_FLIGHT_MAX: Final = 4_096
-"""So many commands of one connection are under way before no more is read from it."""
+TURN_MESSAGES_MAX: Final = 64
+"""So many messages of one connection are taken before others get their turn."""
 
 PING_S: Final = 20.0
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -44,7 +47,7 @@ def handshake(key: bytes) -> bytes:
     )
 
 
-class OrderSocket(Peer[None]):
+class OrderSocket(Peer[Goodbye]):
     """A WebSocket on `/ws/orders`."""
 
     def __init__(
@@ -56,82 +59,116 @@ class OrderSocket(Peer[None]):
         key: bytes,
     ) -> None:
         super().__init__(reactor, stream, address)
-        self._messages: Final = messages
+        self._key: Final = key
+        self._session: Final = OrderSession(messages, address, self._tell)
         self._frames: Final = FrameReader(MESSAGE_BYTES_MAX)
-        self._in_flight = 0
+        self._unread = False  # there may be more messages in what was fed to the frame reader
         self._closing = False
+        self._goodbye: Goodbye | None = Goodbye()
         self._stopping = False
         self._pinged = False
-        self.queue(handshake(key))
+
+    def started(self) -> None:
+        """Answer the handshake, before all else."""
+        self.queue(handshake(self._key))
+
+    # Reading
 
     def take(self, data: bytes) -> None:
         """Begin every command that is whole now."""
         self._pinged = False
-        if self._closing:
-            return
+        if not self._closing:
+            self._frames.feed(data)
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Begin commands until there are no more, or too many are under way."""
+        self._session.go_on()
+        self._unread = True
         try:
-            for message in self._frames.feed(data):
-                if self._take_message(message):
+            for _ in range(TURN_MESSAGES_MAX):
+                if self._closing or not self._session.room:
                     break
+                message = self._frames.next()
+                if message is None:
+                    self._unread = False
+                    break
+                self._take_message(message)
         except Violation as violation:
             self._close(close_frame(violation.code, violation.reason))
         self.look()
 
-    def _take_message(self, message: Message) -> bool:
-        """Take one message; true if it was the last."""
+    def _take_message(self, message: Message) -> None:
         opcode, payload = message
-        if opcode in (TEXT, BINARY):
-            begun = self._messages.take(payload, self.address, self._tell)
-            if begun is None:
+        if opcode < CLOSE:
+            if not self._session.take(payload):
                 self._close(close_frame(INVALID_DATA, "the text is not UTF-8"))
-            else:
-                self._in_flight += begun
         elif opcode == PING:
             self.queue(frame(PONG, payload))
         elif opcode == CLOSE:
+            self._goodbye = None  # the client waits for nothing but our answer
             self._close(close_reply(payload))
-        return self._closing
-
-    def _tell(self, text: bytes) -> None:
-        """A reply is there."""
-        self._in_flight -= 1
-        self.queue(frame(TEXT, text))
-
-    def _close(self, last: bytes) -> None:
-        self._closing = True
-        self.queue(last)
 
     def at_end(self) -> None:
         """The client is gone; what it sent takes effect all the same."""
         self.end()
 
+    def wants(self) -> int:
+        """More commands, unless too many are under way."""
+        if self._closing or self._stopping or self._session.blocked:
+            return 0
+        return EPOLLIN if self._session.room and not self._unread else EPOLLOUT
+
+    # Writing
+
+    def _tell(self, text: bytes) -> None:
+        """A reply is there. Nothing follows a close frame."""
+        if not self._closing:
+            self.queue(frame(TEXT, text))
+
     def flushed(self) -> None:
-        """Read on, or end after the close frame."""
+        """Look for what comes next, or end after the close frame."""
         if self._closing:
-            self.end()
-        elif self._stopping and not self._in_flight:
+            self.end(self._goodbye)
+        elif self._stopping and not self._session.under_way:
             self._close(close_frame(GOING_AWAY, "the exchange is shutting down"))
         else:
             self.look()
 
-    def reads(self) -> bool:
-        """Not while too many commands are under way."""
-        return self._in_flight < IN_FLIGHT_MAX and not self._stopping
+    # Ending
+
+    def _close(self, last: bytes) -> None:
+        self._closing = True
+        self.queue(last)
 
     def close_when_done(self) -> None:
         """The exchange stops: say so after the last reply."""
         self._stopping = True
-        if not self._closing and self.all_sent:
+        if self.all_sent:
             self.flushed()
+
+    def give_up(self) -> None:
+        """Say that the outcome of what is under way is unknown."""
+        if self._closing:
+            return
+        if self._session.under_way:
+            self._close(close_frame(INTERNAL_ERROR, "what is not answered may have taken effect"))
+        else:
+            self._close(close_frame(GOING_AWAY, "the exchange is shutting down"))
 
     def check(self) -> None:
         """End what does not read, and what does not answer a ping."""
-        quiet_s = self._reactor.now - self.quiet_since
-        if self.blocked_s > self._reactor.bounds.write_timeout_s:
+        if self.stalled_s > self._reactor.bounds.write_timeout_s:
             self.end()
-        elif quiet_s > PING_S and self.all_sent:
-            if self._pinged:
-                self._close(close_frame(PROTOCOL_ERROR, "no answer to a ping"))
-            else:
-                self._pinged = True
-                self.queue(frame(PING, b""))
+        elif self._reactor.now - self.quiet_since <= PING_S or not self._listens:
+            pass
+        elif self._pinged:
+            self._close(close_frame(PROTOCOL_ERROR, "no answer to a ping"))
+        else:
+            self._pinged = True
+            self.queue(frame(PING, b""))
+
+    @property
+    def _listens(self) -> bool:
+        """Whether a sign of life would be noticed."""
+        return self.all_sent and self.wants() == EPOLLIN
