@@ -9,19 +9,20 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTHON ?=
 PYTHON_CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 
-# Words for the program that a target starts: make serve ARGS="--port 9000", make test ARGS="-k book".
+# Words for the program that a target starts: make serve ARGS="--port 9000", make test ARGS="-k book",
+# make bench ARGS=--quick.
 ARGS ?=
 
-TYPED := $(wildcard src bench fixtures)
+TYPED := $(wildcard src bench fixtures load-test)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check format install dev lock clean
+.PHONY: help serve test check bench format install dev lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo '  PYTHON=python3.12 picks the interpreter; ARGS="..." is passed on by serve and test.'
+	@echo '  PYTHON=python3.12 picks the interpreter; ARGS="..." is passed on by serve, test and bench.'
 
 serve: install ## run the exchange (makes the environment first)
 	$(BIN)/tradeclear serve $(ARGS)
@@ -34,6 +35,9 @@ check: dev ## format, lint, types and floors, changing nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports --no-logo
+
+bench: dev ## measure everything and write docs/performance.md (needs Node.js and wrk)
+	$(BIN)/python bench/report.py $(ARGS)
 
 format: dev ## format the code and apply the safe fixes
 	$(BIN)/ruff format .

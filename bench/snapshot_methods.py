@@ -29,6 +29,7 @@ from tradeclear.core.engine import Engine
 from tradeclear.core.state import dump
 from tradeclear.model.commands import CancelOrder, Command, Configure, Limits, PlaceOrder
 from tradeclear.model.instrument import define_instrument
+from tradeclear.model.order import Side
 from tradeclear.pipeline.outcome import Answer
 from tradeclear.pipeline.partition import Partition
 from tradeclear.supervisor.snapshot_files import ReplicaSnapshots, write_snapshot
@@ -51,7 +52,7 @@ def fill(engine: Engine, log: Log, count: int) -> None:
         if len(batch) == CHUNK or number == count:
             log.append(seq - len(batch) + 1, batch)
             batch = []
-        side = "buy" if number % 2 else "sell"
+        side: Side = "buy" if number % 2 else "sell"
         offset = 1 + number * 7919 % 5000
         price = 7_000_000 + (-offset if side == "buy" else offset)
         command = PlaceOrder(

@@ -225,3 +225,15 @@ async def test_cancelled_in_the_middle_every_waiter_is_told(rig) -> None:
     told = [answer.record.seq for answer in answers if isinstance(answer, Outcome)]
     assert all(seq <= rig.log.last_seq for seq in told)
     assert len(told) + sum(isinstance(answer, OutcomeUnknown) for answer in answers) == 50
+
+
+async def test_orders_and_trades_are_counted(rig) -> None:
+    async with rig.running():
+        await rig.submit(buy("a"))
+        await rig.submit(buy("b"))
+        sell = PlaceOrder("c", "client-B", "BTC-USD", "sell", "limit", 100, 7)
+        await rig.submit(sell)
+        await rig.submit(sell)
+    metrics = rig.metrics
+    assert (metrics.orders_received, metrics.orders_matched, metrics.trades) == (4, 1, 2)
+    assert metrics.orders_rejected == {"duplicate_order_id": 1}

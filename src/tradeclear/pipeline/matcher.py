@@ -13,7 +13,7 @@ from tradeclear.core.idempotency import request_digest
 from tradeclear.model import reasons
 from tradeclear.model.commands import Command, PlaceOrder
 from tradeclear.model.errors import KeyReused, Overloaded, Quarantined
-from tradeclear.model.events import CommandRefused, Event, OrderPlaced, Record
+from tradeclear.model.events import CommandRefused, Event, OrderPlaced, Record, TradeExecuted
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.flusher import CommitQueue
 from tradeclear.pipeline.gate import CommitGate
@@ -126,9 +126,11 @@ class Matcher:
             self._gate.answer(self.engine.seq, reply, Overloaded())
 
     def _count(self, command: Command, events: tuple[Event, ...]) -> None:
+        metrics = self._metrics
+        if len(events) > 2:
+            metrics.trades += sum(type(event) is TradeExecuted for event in events)
         if type(command) is not PlaceOrder:
             return
-        metrics = self._metrics
         metrics.orders_received += 1
         placed = events[0]
         if type(placed) is OrderPlaced:
