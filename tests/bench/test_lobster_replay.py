@@ -4,11 +4,9 @@ The replay is the one that `bench/lobster_replay.py` drives through the API, her
 itself.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -30,20 +28,12 @@ from tradeclear.model.events import (
 )
 from tradeclear.model.instrument import define_instrument
 
-SCRIPT: Final = Path(__file__).resolve().parents[2] / "bench" / "lobster_replay.py"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
-
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lobster_replay", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-lobster: Final[Any] = load_script()
+from lobster.record import Best, read_hour
+from lobster.replay import Replay
+from lobster.requests import Amend, Cancel, Fill, Look, Place
+from lobster_replay import AGGRESSORS_EXACT_MIN, BEST_EQUAL_MIN
 
 
 class EngineExchange:
@@ -65,22 +55,22 @@ class EngineExchange:
 
     def answer(self, request: Any) -> Any:
         match request:
-            case lobster.Look():
+            case Look():
                 return self.best()
-            case lobster.Place(order_id, side, price, quantity):
+            case Place(order_id, side, price, quantity):
                 placed, *rest = self._apply(
                     PlaceOrder(order_id, "lobster", "AAPL", side, "limit", price, quantity)
                 )
                 assert isinstance(placed, OrderPlaced), placed
                 return [
-                    lobster.Fill(event.maker_order_id, event.price, event.quantity)
+                    Fill(event.maker_order_id, event.price, event.quantity)
                     for event in rest
                     if isinstance(event, TradeExecuted)
                 ]
-            case lobster.Cancel(order_id):
+            case Cancel(order_id):
                 assert isinstance(self._apply(CancelOrder(order_id))[0], OrderCancelled)
                 return []
-            case lobster.Amend(order_id, quantity):
+            case Amend(order_id, quantity):
                 if self.forgetful:
                     self._apply(AmendOrder(order_id, quantity=quantity + 1_000))
                 events = self._apply(AmendOrder(order_id, quantity=quantity))
@@ -90,7 +80,7 @@ class EngineExchange:
     def best(self) -> Any:
         book = self.engine.books["AAPL"]
         ask, bid = next(book.asks.best_first()), next(book.bids.best_first())
-        return lobster.Best(ask.price, ask.quantity, bid.price, bid.quantity)
+        return Best(ask.price, ask.quantity, bid.price, bid.quantity)
 
     def levels(self, side: str) -> list[tuple[int, int]]:
         ladder = self.engine.books["AAPL"].side("buy" if side == "buy" else "sell")
@@ -109,30 +99,30 @@ def run(replay: Any, exchange: EngineExchange) -> None:
 
 @pytest.fixture(scope="module")
 def hour(shared_data: Path) -> Any:
-    return lobster.read_hour(shared_data)
+    return read_hour(shared_data)
 
 
 def test_whole_hour(hour: Any) -> None:
-    replay, exchange = lobster.Replay(hour), EngineExchange()
+    replay, exchange = Replay(hour), EngineExchange()
     run(replay, exchange)
     figures = replay.figures
     assert (figures.aggressors, figures.rows) == (3_323, 91_997 - 744 - 1)
-    assert figures.exact >= lobster.AGGRESSORS_EXACT_MIN
+    assert figures.exact >= AGGRESSORS_EXACT_MIN
     assert figures.exact + figures.same_price_and_size == figures.aggressors
-    assert figures.best_equal >= lobster.BEST_EQUAL_MIN
+    assert figures.best_equal >= BEST_EQUAL_MIN
     assert (figures.anonymous + figures.skipped, figures.skipped) == (72, 45)
     for side in ("buy", "sell"):
         assert replay.levels(side) == exchange.levels(side)
 
 
 def test_lost_priority_is_noticed(hour: Any) -> None:
-    replay = lobster.Replay(hour)
+    replay = Replay(hour)
     run(replay, EngineExchange(forgetful=True))
-    assert replay.figures.exact < lobster.AGGRESSORS_EXACT_MIN
+    assert replay.figures.exact < AGGRESSORS_EXACT_MIN
 
 
 def test_replay_of_some_rows_stops_there(hour: Any) -> None:
-    replay = lobster.Replay(hour, rows_max=1_000)
+    replay = Replay(hour, rows_max=1_000)
     run(replay, EngineExchange())
     grouped = sum(1 for row in range(2, 1_000) if grouped_with_next(hour.messages, row - 1))
     assert replay.figures.rows == 1_000 - 1 - grouped
