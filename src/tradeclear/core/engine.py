@@ -174,10 +174,19 @@ class Engine:
         self, seq: Seq, now: Micros, order: Order, book: OrderBook, happened: list[Event]
     ) -> list[Event]:
         """Match an order that is not in the book, then rest or close it. Returns level changes."""
-        levels: dict[int, Level] = {}
-        stopped = self._match(seq, now, order, book, happened, levels)
+        if order.self_trade_prevention == "none":
+            met = book.match(order.side, order.price, order.remaining, FILLS_MAX)
+            order.remaining = met.remaining
+            for maker, lots in met.fills:
+                happened.append(self._trade(seq, now, order, maker, lots))
+            levels: Iterable[Level] = met.levels
+            stopped = _stopped(order, book, FILLS_MAX - len(met.fills))
+        else:
+            touched: dict[int, Level] = {}
+            stopped = self._match(seq, now, order, book, happened, touched)
+            levels = touched.values()
         opposite: Side = "sell" if order.side == "buy" else "buy"
-        changes = _level_changes(order.instrument, opposite, levels.values())
+        changes = _level_changes(order.instrument, opposite, levels)
         filled = order.quantity - order.remaining
         if stopped:
             move(order, "cancelled", stopped, seq, now)
@@ -231,9 +240,11 @@ class Engine:
         happened: list[Event],
         levels: dict[int, Level],
     ) -> int:
-        """Trade for as long as it may. Returns why what is left must be cancelled, or `NONE`."""
-        mode = order.self_trade_prevention
-        avoid = None if mode == "none" else order.client_id
+        """Trade for as long as the client does not meet itself in a way that ends it.
+
+        Returns why what is left must be cancelled, or `NONE`.
+        """
+        mode, avoid = order.self_trade_prevention, order.client_id
         meetings = FILLS_MAX
         while True:
             met = book.match(order.side, order.price, order.remaining, meetings, avoid)
@@ -252,9 +263,7 @@ class Engine:
             levels[own.price] = self._prevent_self_trade(seq, now, order, own, book, happened)
             if mode == "cancel_both" or not order.remaining:
                 return reasons.SELF_TRADE_PREVENTED
-        if order.remaining and not meetings and book.crosses(order.side, order.price):
-            return reasons.TOO_MANY_FILLS
-        return reasons.NONE
+        return _stopped(order, book, meetings)
 
     def _trade(
         self, seq: Seq, now: Micros, taker: Order, maker: Order, lots: Lots
@@ -461,6 +470,13 @@ class Engine:
         self.keys.resize(limits.idempotency_keys_max, limits.idempotency_age_us, now)
         for trade_id in [i for i in self.trades if i < self.next_trade_id - limits.trades_max]:
             del self.trades[trade_id]
+
+
+def _stopped(order: Order, book: OrderBook, meetings: int) -> int:
+    """Whether what is left would trade on, had it not met too many: the reason, or `NONE`."""
+    if order.remaining and not meetings and book.crosses(order.side, order.price):
+        return reasons.TOO_MANY_FILLS
+    return reasons.NONE
 
 
 def _within_limits(instrument: Instrument, price: int, quantity: Lots) -> bool:

@@ -39,7 +39,7 @@ def request_digest(command: Command) -> bytes:
 class IdempotencyWindow:
     """The newest keys, bounded by count and by age of the log's time."""
 
-    __slots__ = ("_age_max", "_entries", "_first", "_keys_max", "_next", "_queue")
+    __slots__ = ("_age_max", "_entries", "_first", "_keys_max", "_next", "_oldest", "_queue")
 
     def __init__(self, keys_max: int, age_max: Micros) -> None:
         self._keys_max = keys_max
@@ -48,6 +48,7 @@ class IdempotencyWindow:
         self._queue: dict[int, bytes] = {}  # numbered places, oldest first; see ladder.py
         self._first = 0
         self._next = 0
+        self._oldest: Micros = 0  # a bound below the time of the oldest key
 
     def find(self, used: Idempotency) -> Seq | None:
         """Seq of the record that answered this very request, None if the key is new.
@@ -82,9 +83,9 @@ class IdempotencyWindow:
         while len(entries) > self._keys_max:
             del entries[queue.pop(self._first)]
             self._first += 1
-        while entries:
-            _request, _seq, time = _ENTRY.unpack(entries[queue[self._first]])
-            if time >= now - self._age_max:
+        while entries and self._oldest < now - self._age_max:
+            _request, _seq, self._oldest = _ENTRY.unpack(entries[queue[self._first]])
+            if self._oldest >= now - self._age_max:
                 return
             del entries[queue.pop(self._first)]
             self._first += 1
