@@ -1,26 +1,23 @@
 """One line of JSON a record, newline last."""
 
-import io
 import json
 
 from tradeclear.model.commands import CancelOrder, PlaceOrder
 from tradeclear.model.events import CommandRefused, LevelChanged, OrderPlaced, Record, TradeExecuted
-from tradeclear.telemetry.order_lines import write_lines
+from tradeclear.telemetry.order_lines import encode_lines
 
 
 def test_a_line_says_what_was_asked_and_what_came_of_it() -> None:
     place = PlaceOrder("b", "B", "BTC-USD", "sell", "limit", 100, 2)
     trade = TradeExecuted(1, "BTC-USD", 100, 2, "sell", "a", "b", "A", "B", 2, 0)
     level = LevelChanged("BTC-USD", "buy", 100, 0, 0)
-    stream = io.BytesIO()
-    write_lines(
-        stream,
+    text = encode_lines(
         [
             Record(2, 5, place, (OrderPlaced("b", "filled", 2, 0, 200, 0), trade, level)),
             Record(3, 6, CancelOrder("nobody"), (CommandRefused(202),)),
         ],
     )
-    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+    assert [json.loads(line) for line in text.splitlines()] == [
         {
             "event": "order",
             "seq": 2,

@@ -1,6 +1,6 @@
 """Running the exchange from the command line: from settings to an exit code."""
 
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import trio
 import typer
@@ -8,11 +8,13 @@ import typer
 from tradeclear.config.load import SettingsError
 from tradeclear.config.settings import Settings
 from tradeclear.core.state import StateDamaged
+from tradeclear.model.errors import OutcomeUnknown, Quarantined
 from tradeclear.pipeline.matcher import EngineFailed
 from tradeclear.pipeline.recovery import Diverged, OtherVersion
 from tradeclear.supervisor.exit_codes import ExitCode
-from tradeclear.supervisor.supervisor import ConfigurationRefused, run
+from tradeclear.supervisor.supervisor import AddressUnavailable, ConfigurationRefused, run
 from tradeclear.telemetry import events
+from tradeclear.telemetry.lines import lines
 from tradeclear.telemetry.logs import configure_logs, log
 from tradeclear.wal.codec import RecordUnreadable
 from tradeclear.wal.errors import DirectoryLocked, LogDamaged, LogFailed, RecordNotFound
@@ -31,9 +33,16 @@ EXITS: dict[type[BaseException], ExitCode] = {
     QuarantineUnreadable: ExitCode.LOG_DAMAGED,
     ConfigurationRefused: ExitCode.CONFIGURATION,
     SettingsError: ExitCode.CONFIGURATION,
-    OSError: ExitCode.UNAVAILABLE,
+    AddressUnavailable: ExitCode.UNAVAILABLE,
+    Quarantined: ExitCode.CONFIGURATION,
+    OutcomeUnknown: ExitCode.ERROR,
+    OSError: ExitCode.ERROR,
 }
 """What ended the exchange, the gravest first, and the exit code that says so."""
+
+
+LAST_LINES_S: Final = 2.0
+"""So long may the last lines take at the end."""
 
 
 def serve_until_stopped(settings: Settings) -> None:
@@ -45,6 +54,8 @@ def serve_until_stopped(settings: Settings) -> None:
         _explain(group)
     except tuple(EXITS) as error:
         _explain(error)
+    finally:
+        lines.finish(LAST_LINES_S)
 
 
 def _run(settings: Settings) -> None:
@@ -79,5 +90,5 @@ def _first(group: BaseException | None) -> BaseException | None:
 
 
 def _stop(error: BaseException, code: ExitCode) -> NoReturn:
-    typer.echo(f"tradeclear: {error}", err=True)
+    lines.put(f"tradeclear: {error}\n".encode())
     raise typer.Exit(code)

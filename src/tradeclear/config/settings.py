@@ -10,8 +10,10 @@ from msgspec import Meta, Struct
 
 from tradeclear.model.units import OPEN_ORDERS_MAX
 
-Count = Annotated[int, Meta(ge=1)]
-Amount = Annotated[int, Meta(ge=0)]
+COUNT_MAX: Final = 2**53
+Name = Annotated[str, Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=1, le=COUNT_MAX)]
+Amount = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 Seconds = Annotated[float, Meta(gt=0, le=365 * 24 * 3600)]
 OpenOrders = Annotated[int, Meta(ge=1, le=OPEN_ORDERS_MAX)]
 
@@ -35,7 +37,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
     # Where it listens, and what a request may be.
-    host: str = "127.0.0.1"
+    host: Name = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     header_bytes_max: Annotated[int, Meta(ge=1024, le=1_048_576)] = 16_384
     body_bytes_max: Annotated[int, Meta(ge=1024, le=16_777_216)] = 1_048_576
@@ -55,7 +57,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate_limit_address_burst: Count = 500_000
 
     # The log and its snapshots.
-    wal_dir: str = "wal"
+    wal_dir: Name = "wal"
     segment_bytes_max: Annotated[int, Meta(ge=65_536, le=1 << 40)] = 64 * 1024 * 1024
     snapshot_interval_s: Seconds = 60
     snapshots_kept: Count = 3

@@ -42,7 +42,7 @@ class CommitGate:
         latency histogram; NaN if it does not count.
         """
         if self.failed:
-            reply(OutcomeUnknown("the log has failed: ask again with the idempotency key"))
+            reply(OutcomeUnknown("the exchange has failed: ask again with the idempotency key"))
             self._settle()
         elif seq <= self.durable:
             reply(answer)
@@ -55,7 +55,7 @@ class CommitGate:
 
     async def wait_durable(self, seq: Seq) -> None:
         """Return when `seq` is durable. Raises `OutcomeUnknown`. Cancelling forgets the wait."""
-        if seq <= self.durable:
+        if seq <= self.durable and not self.failed:
             await trio.lowlevel.checkpoint()
             return
         arrived = trio.Event()
@@ -86,7 +86,7 @@ class CommitGate:
         self.failed = True
         while self._waiting:
             _seq, reply, _answer, _since = self._waiting.popleft()
-            reply(OutcomeUnknown("the log has failed: ask again with the idempotency key"))
+            reply(OutcomeUnknown("the exchange has failed: ask again with the idempotency key"))
         self._settle()
 
     def _settle(self) -> None:

@@ -107,8 +107,10 @@ class Matcher:
             record = Record(seq, now, command, events)
             encoded = encode_record(record)
         except Exception as error:
-            self._give_up(seq, command, reply, error)
-            raise EngineFailed(f"record {seq}: {error!r}") from error
+            try:
+                self._give_up(seq, command, reply, error)
+            finally:
+                raise EngineFailed(f"record {seq}: {error!r}") from error
         self._queue.put(encoded, record)
         self._count(command, events)
         return record

@@ -13,9 +13,11 @@ from tradeclear.model.units import Seq
 from tradeclear.pipeline.gate import CommitGate
 from tradeclear.pipeline.outcome import Outcome, Reply
 from tradeclear.pipeline.ports import RecordLog
+from tradeclear.telemetry.events import REPLAY_FAILED
+from tradeclear.telemetry.logs import log
 from tradeclear.telemetry.metrics import Metrics
-from tradeclear.wal.codec import decode_record
-from tradeclear.wal.errors import RecordNotFound
+from tradeclear.wal.codec import RecordUnreadable, decode_record
+from tradeclear.wal.errors import LogDamaged, RecordNotFound
 
 REPLAYS_MAX: Final = 10_000
 """So many repeated requests may wait for their answer; more are told to come again."""
@@ -49,11 +51,14 @@ class Replayer:
         try:
             await self._gate.wait_durable(seq)
             data = await trio.to_thread.run_sync(partial(self._log.read, seq))
+            record = decode_record(data)
         except OutcomeUnknown as error:
             return error
+        except (LogDamaged, RecordUnreadable, OSError) as error:
+            log.error(REPLAY_FAILED, seq=seq, problem=str(error))
+            return OutcomeUnknown(f"the reply is record {seq}, which can't be read: see the log")
         except RecordNotFound:
             return AgedOut(f"the reply was record {seq}, which the log holds no more")
-        record = decode_record(data)
         if seq < self._engine.grid_since.get(_instrument(record), 0):
             return AgedOut(f"the reply was record {seq}, in ticks and lots of before")
         self._metrics.replies_replayed += 1

@@ -16,7 +16,7 @@ from tradeclear.pipeline.partition import Partition
 from tradeclear.telemetry.events import SNAPSHOT_FAILED, SNAPSHOT_WRITTEN
 from tradeclear.telemetry.logs import log
 from tradeclear.telemetry.metrics import Metrics
-from tradeclear.wal.errors import SnapshotFailed
+from tradeclear.wal.errors import LogFailed, SnapshotFailed
 
 
 class SnapshotInfo(Struct, frozen=True):
@@ -61,11 +61,19 @@ class Snapshotter:
         self._one: Final = trio.Lock()
         self.last_seq = last_seq
         self.state = "idle"
+        self._failure: LogFailed | None = None
+        self._fatal: Final = trio.Event()
 
     async def run(self) -> None:
-        """Take one every `interval_s` seconds if anything changed. Failures are logged."""
+        """Take one every `interval_s` seconds if anything changed. Failures are logged.
+
+        Raises `LogFailed`, also for one that was asked for elsewhere.
+        """
         while True:
-            await trio.sleep(self._interval_s)
+            with trio.move_on_after(self._interval_s):
+                await self._fatal.wait()
+            if self._failure is not None:
+                raise self._failure
             if self._partition.engine.seq == self.last_seq:
                 continue
             try:
@@ -83,18 +91,30 @@ class Snapshotter:
             await self._partition.gate.wait_durable(seq)
             self.state = "writing"
             started = perf_counter()
+            after = "the last one failed"
             try:
                 info = await self._store.make(seq)
-            except SnapshotFailed:
-                self.state = "the last one failed"
+                after = "idle"
+            except LogFailed as error:
+                self._fail(error)
                 raise
-            self.state = "idle"
+            finally:
+                self.state = after
             self.last_seq = seq
             self._metrics.snapshots += 1
             self._metrics.snapshot_seconds_last = perf_counter() - started
             log.info(SNAPSHOT_WRITTEN, seq=seq, seconds=round(info.duration_s, 3), file=info.file)
-            await self._after()
+            try:
+                await self._after()
+            except LogFailed as error:
+                self._fail(error)
+                raise
             return info
+
+    def _fail(self, error: LogFailed) -> None:
+        """An error of the log is final, whoever asked for the snapshot: `run` ends with it."""
+        self._failure = error
+        self._fatal.set()
 
     async def list(self) -> list[SnapshotInfo]:
         """The snapshots on disk, newest first."""

@@ -1,35 +1,31 @@
 """The order log's task: durable records become lines on standard error."""
 
-import sys
-from functools import partial
 from typing import Final
 
 import trio
 
 from tradeclear.pipeline.publisher import Publisher, SlowConsumer
 from tradeclear.telemetry.events import ORDER_LINES_DROPPED
+from tradeclear.telemetry.lines import LineWriter
 from tradeclear.telemetry.logs import log
 from tradeclear.telemetry.metrics import Metrics
-from tradeclear.telemetry.order_lines import RECORDS_MAX, write_lines
+from tradeclear.telemetry.order_lines import RECORDS_MAX, encode_lines
 
 PAUSE_S: Final = 0.05
-"""Between two writes, so that a thread is troubled for many lines and not for each commit."""
+"""Between two batches: a piece for the writer holds many lines."""
 
 
 class OrderLog:
-    """Writes a line for every durable record, as long as it can keep up."""
+    """Makes a line of every durable record, as long as somebody takes them."""
 
-    def __init__(self, publisher: Publisher, metrics: Metrics, *, enabled: bool = True) -> None:
-        self._enabled: Final = enabled
+    def __init__(self, publisher: Publisher, lines: LineWriter, metrics: Metrics) -> None:
         self._publisher: Final = publisher
+        self._lines: Final = lines
         self._metrics: Final = metrics
 
     async def run(self) -> None:
-        """Follow the publisher to its end; what it could not keep up with is counted and skipped.
-
-        Cancelled, lines that are being written may still come, or only in part.
-        """
-        while self._enabled:
+        """Follow the publisher to its end; what could not be written is counted and skipped."""
+        while True:
             with self._publisher.subscribe(RECORDS_MAX) as subscription:
                 try:
                     while True:
@@ -37,8 +33,8 @@ class OrderLog:
                         records = await subscription.take()
                         if not records:
                             return
-                        write = partial(write_lines, sys.stderr.buffer, records)
-                        await trio.to_thread.run_sync(write, abandon_on_cancel=True)
+                        if not self._lines.put(encode_lines(records)):
+                            self._metrics.log_lines_dropped += len(records)
                 except SlowConsumer as error:
                     dropped = self._publisher.last_seq - error.last_seq
                     self._metrics.log_lines_dropped += dropped

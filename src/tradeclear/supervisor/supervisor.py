@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
 
 import trio
 
@@ -35,14 +34,16 @@ from tradeclear.supervisor.startup import (
     wanted_configuration,
 )
 from tradeclear.telemetry import events
+from tradeclear.telemetry.lines import lines
 from tradeclear.telemetry.logs import log
 from tradeclear.telemetry.metrics import Metrics
 from tradeclear.wal.errors import LogFailed, SnapshotFailed
 from tradeclear.wal.posix import PosixStorage
 from tradeclear.wal.quarantine import Quarantine
 
-LAST_LINES_S: Final = 2.0
-"""So long may the last lines of the order log take at the end."""
+
+class AddressUnavailable(TradeclearError):
+    """The address to listen on is taken or not allowed: choose another."""
 
 
 class ConfigurationRefused(TradeclearError):
@@ -102,45 +103,52 @@ async def _run(
         after=retention.prune,
     )
     exchange = Exchange(partition, snapshotter)
-    order_log = OrderLog(partition.publisher, metrics, enabled=settings.order_log)
+    order_log = OrderLog(partition.publisher, lines, metrics)
     _watch(metrics, partition)
 
     stop_serving = trio.Event()
-    stop_signals = trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(partition.run)
-        await _configure(settings, exchange, partition)
-        snapshots = await nursery.start(_background, "snapshotter", snapshotter.run, metrics)
-        lines = await nursery.start(_background, "order_log", order_log.run, metrics)
-        with stop_signals as signals:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partition.run)
+            await _configure(settings, exchange, partition)
+            snapshots = await nursery.start(_snapshots, snapshotter, metrics)
+            if settings.order_log:
+                nursery.start_soon(restarting, "order_log", order_log.run, metrics)
             async with trio.open_nursery() as doors:
-                address = await doors.start(serve, exchange, metrics, settings, stop_serving)
+                serving = partial(serve, exchange, metrics, settings, stop_serving)
+                address = await _open_doors(doors, serving)
                 ready(address)
                 log.info(events.READY, address=address, seq=engine.seq)
                 await anext(signals)
                 log.info(events.STOPPING, seq=engine.seq)
                 exchange.stopping = True
                 stop_serving.set()
-        snapshots.cancel()
-        partition.stop()
-        await partition.stopped.wait()
-        lines.deadline = trio.current_time() + LAST_LINES_S
+            snapshots.cancel()
+            partition.stop()
 
-    if engine.seq != snapshotter.last_seq:
-        await _last_snapshot(storage, engine, retention)
+        if engine.seq != snapshotter.last_seq:
+            await _last_snapshot(storage, engine, retention)
+        # A second signal would else be delivered now, and end with its code what ended in order.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-async def _background(
-    name: str,
-    run: Callable[[], Awaitable[None]],
-    metrics: Metrics,
-    *,
-    task_status: trio.TaskStatus[trio.CancelScope],
+async def _open_doors(doors: trio.Nursery, serving: Callable[..., Awaitable[None]]) -> str:
+    """Start serving; returns the address. Raises `AddressUnavailable`."""
+    try:
+        address: str = await doors.start(serving)
+    except OSError as error:
+        raise AddressUnavailable(f"can't listen: {error.strerror or error}") from error
+    return address
+
+
+async def _snapshots(
+    snapshotter: Snapshotter, metrics: Metrics, *, task_status: trio.TaskStatus[trio.CancelScope]
 ) -> None:
-    """A task that may fail and be started again. Started with the scope that ends it."""
+    """Take snapshots until the scope that this is started with is cancelled."""
     with trio.CancelScope() as scope:
         task_status.started(scope)
-        await restarting(name, run, metrics, final=(LogFailed,))
+        await restarting("snapshotter", snapshotter.run, metrics, final=(LogFailed,))
 
 
 async def _configure(settings: Settings, exchange: Exchange, partition: Partition) -> None:

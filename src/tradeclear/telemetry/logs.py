@@ -2,8 +2,11 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+from tradeclear.telemetry.lines import TextStream, lines
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 """What everyone logs with: `log.info(EVENT, field=value)`, events from `telemetry.events`."""
@@ -16,6 +19,7 @@ def configure_logs(*, level: str = "info", json: bool | None = None) -> None:
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     as_json = not sys.stderr.isatty() if json is None else json
+    stream = TextStream(lines)
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -27,10 +31,10 @@ def configure_logs(*, level: str = "info", json: bool | None = None) -> None:
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=shared)
     )

@@ -1,12 +1,11 @@
-"""One log line a durable record, written after the commit by a task of its own.
+"""One log line a durable record, made after the commit by a task of its own, a batch at a time.
 
-Lines are made and written a batch at a time, in a worker thread, so that a slow terminal or a full
-pipe holds up nothing; what overload sheds is counted (`log_lines_dropped_total`). The log itself
-has everything: `tradeclear wal cat --follow`.
+What overload sheds is counted (`log_lines_dropped_total`). The log itself has everything:
+`tradeclear wal cat --follow`.
 """
 
 from collections.abc import Iterable
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -44,10 +43,9 @@ class Line(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="event",
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-def write_lines(stream: BinaryIO, records: Iterable[Record]) -> None:
-    """Write a line for each record. Blocking: run it in a thread. Raises `OSError`."""
-    stream.write(_encode_lines([line(record) for record in records]))
-    stream.flush()
+def encode_lines(records: Iterable[Record]) -> bytes:
+    """A line for each record."""
+    return _encode_lines([line(record) for record in records])
 
 
 def line(record: Record) -> Line:
