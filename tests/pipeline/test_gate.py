@@ -90,3 +90,10 @@ async def test_waiting_for_a_record_that_never_comes_raises() -> None:
         nursery.start_soon(wait)
         await wait_all_tasks_blocked()
         commit_gate.fail()
+
+
+async def test_after_a_failure_even_what_is_durable_can_not_be_waited_for() -> None:
+    commit_gate = gate(durable=5)
+    commit_gate.fail()
+    with pytest.raises(OutcomeUnknown):
+        await commit_gate.wait_durable(5)

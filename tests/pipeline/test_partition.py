@@ -237,3 +237,16 @@ async def test_orders_and_trades_are_counted(rig) -> None:
     metrics = rig.metrics
     assert (metrics.orders_received, metrics.orders_matched, metrics.trades) == (4, 1, 2)
     assert metrics.orders_rejected == {"duplicate_order_id": 1}
+
+
+async def test_a_reply_that_can_not_be_read_harms_nobody_else(rig, monkeypatch) -> None:
+    command = keyed(buy("a"), "key-1")
+
+    def unreadable(seq: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    async with rig.running():
+        await rig.submit(command)
+        monkeypatch.setattr(rig.log, "read", unreadable)
+        assert isinstance(await rig.submit(command), OutcomeUnknown)
+        assert isinstance(await rig.submit(buy("b")), Outcome)

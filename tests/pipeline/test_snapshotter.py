@@ -7,7 +7,7 @@ import trio
 
 from tradeclear.model.commands import PlaceOrder
 from tradeclear.pipeline.snapshotter import SnapshotInfo, Snapshotter
-from tradeclear.wal.errors import SnapshotFailed
+from tradeclear.wal.errors import LogFailed, SnapshotFailed
 
 
 class Store:
@@ -92,3 +92,23 @@ async def test_a_failure_is_told_and_the_next_interval_tries_again(rig, autojump
         assert store.made == [1]
         assert taker.state == "idle"
         nursery.cancel_scope.cancel()
+
+
+async def test_a_failure_of_the_log_ends_the_task_whoever_asked(rig, autojump_clock) -> None:
+    async def failing() -> None:
+        await trio.lowlevel.checkpoint()
+        raise LogFailed("Input/output error")
+
+    async with rig.running():
+        taker = Snapshotter(
+            partition=rig.partition,
+            store=Store(),
+            interval_s=60,
+            last_seq=0,
+            metrics=rig.metrics,
+            after=failing,
+        )
+        with pytest.raises(LogFailed):
+            await taker.take()
+        with pytest.raises(LogFailed):
+            await taker.run()
