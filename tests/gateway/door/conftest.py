@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -51,6 +52,11 @@ class Wire:
 
     async def send(self, data: bytes) -> None:
         await self.stream.send_all(data)
+
+    async def pour(self, data: bytes) -> None:
+        """Send as much as the server ever takes."""
+        with suppress(trio.BrokenResourceError):
+            await self.stream.send_all(data)
 
     def send_now(self, data: bytes) -> None:
         """Without letting the server run meanwhile."""
@@ -115,15 +121,22 @@ class Wire:
             size = int.from_bytes(await self.exactly(2 if size == 126 else 8), "big")
         return first & 0x0F, await self.exactly(size)
 
+    async def message(self) -> tuple[int, bytes]:
+        """The next frame that is not a ping."""
+        while True:
+            opcode, payload = await self.frame()
+            if opcode != 9:
+                return opcode, payload
+
     async def told(self) -> Any:
         """The JSON of the next text."""
-        opcode, payload = await self.frame()
+        opcode, payload = await self.message()
         assert opcode == 1, (opcode, payload)
         return json.loads(payload)
 
     async def closed(self) -> int:
         """The code with which the server closes, after which it closes the connection."""
-        opcode, payload = await self.frame()
+        opcode, payload = await self.message()
         assert opcode == 8, (opcode, payload)
         assert await self.ended()
         return int.from_bytes(payload[:2], "big")
@@ -458,7 +471,7 @@ def fill_pipe() -> Callable[[Plug], bytes]:
     return fill
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client_frame() -> Callable[..., bytes]:
     """A client's frame, masked; `first` and `size` as they are on the wire, if they are given."""
 
