@@ -71,7 +71,7 @@ def test_a_command(talk: Talk) -> None:
 def test_an_array_in_turns(talk: Talk) -> None:
     texts = numbers(TURN_COMMANDS_MAX * 2 + 1)
     assert talk.session.take(b"\n " + array(texts).strip()) is True
-    assert len(talk.messages.begun) in (0, TURN_COMMANDS_MAX)
+    assert len(talk.messages.begun) == TURN_COMMANDS_MAX - 1
     rounds = 0
     while not talk.session.room:
         talk.session.go_on()
@@ -85,6 +85,27 @@ def test_no_array_and_an_empty_one(talk: Talk) -> None:
     assert (talk.session.under_way, talk.sent) == (0, [b"no array"])
     talk.session.take(b"[]")
     assert (talk.session.under_way, talk.session.room) == (0, True)
+
+
+def test_many_messages_share_a_turn(talk: Talk) -> None:
+    taken = 0
+    while talk.session.room:
+        talk.session.take(array([b"%d" % (taken + offset) for offset in range(10)]))
+        taken += 10
+    assert len(talk.messages.begun) <= TURN_COMMANDS_MAX
+    assert not talk.session.blocked
+    talk.session.go_on()
+    assert talk.session.room
+    assert talk.messages.begun == numbers(taken)
+
+
+def test_messages_of_nothing_have_their_turn_too(talk: Talk) -> None:
+    for _ in range(TURN_COMMANDS_MAX):
+        assert talk.session.room
+        talk.session.take(b"[]")
+    assert not talk.session.room
+    talk.session.go_on()
+    assert talk.session.room
 
 
 @pytest.mark.parametrize("text", [b"\xff", b'{"a":"\xc3"}', b"[\xff]"])

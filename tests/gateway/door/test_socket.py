@@ -325,6 +325,12 @@ async def test_1001_at_once_if_nothing_is_under_way(connect: Any, rig: Any) -> N
     assert await plug.wire.closed() == 1001
 
 
+async def test_1001_right_after_the_handshake(connect: Any, rig: Any) -> None:
+    rig.reactor.drain()
+    plug = await connect()
+    assert await plug.wire.closed() == 1001
+
+
 async def test_1001_when_there_is_room_for_it(
     connect: Any, rig: Any, client_frame: Any, fill_pipe: Any
 ) -> None:
