@@ -9,17 +9,17 @@ UNDER_WAY_MAX: Final = 4_096
 """So many commands of one connection are begun and not answered."""
 
 TURN_COMMANDS_MAX: Final = 64
-"""So many commands of a message are begun before others get their turn."""
+"""So many commands of one connection are begun before others get their turn."""
 
 
 class OrderSession:
     """Commands of one connection. `send` is given each reply's text once, as soon as it is there.
 
-    It holds back what comes while too much is under way, which is a message's rest at most, if
-    `take` is called only when there is `room`.
+    It holds back what comes while too much is under way or its turn is over, which is a message's
+    rest at most, if `take` is called only when there is `room`. `go_on` begins its next turn.
     """
 
-    __slots__ = ("_address", "_later", "_messages", "_send", "_waiting", "under_way")
+    __slots__ = ("_address", "_later", "_left", "_messages", "_send", "_waiting", "under_way")
 
     def __init__(self, messages: OrderMessages, address: str, send: Tell) -> None:
         self._messages: Final = messages
@@ -27,6 +27,7 @@ class OrderSession:
         self._send: Final = send
         self._waiting: Final[deque[bytes]] = deque()
         self._later: Later | None = None
+        self._left = TURN_COMMANDS_MAX
         self.under_way = 0
         """Commands that were taken up and are not answered."""
 
@@ -43,16 +44,19 @@ class OrderSession:
     def _take_array(self, text: bytes) -> None:
         self.under_way += 1  # for the refusal, if it is one
         commands = self._messages.split(text, self._address, self._tell)
+        self._left -= 1
         if commands is not None:
             self.under_way -= 1
             self._waiting.extend(commands)
-            self.go_on()
+            self._begin_waiting()
 
     def go_on(self) -> None:
         """Begin what is held back, as much as may be in one turn."""
-        for _ in range(TURN_COMMANDS_MAX):
-            if self.blocked:
-                return
+        self._left = TURN_COMMANDS_MAX
+        self._begin_waiting()
+
+    def _begin_waiting(self) -> None:
+        while self._left > 0 and not self.blocked:
             if self._later is not None:
                 later, self._later = self._later, None
                 later()
@@ -60,6 +64,12 @@ class OrderSession:
                 self._begin(self._waiting.popleft())
             else:
                 return
+
+    def _begin(self, text: bytes) -> None:
+        self._left -= 1
+        self.under_way += 1
+        alone = self.under_way == 1
+        self._later = self._messages.begin(text, self._address, self._tell, alone=alone)
 
     @property
     def blocked(self) -> bool:
@@ -69,12 +79,8 @@ class OrderSession:
     @property
     def room(self) -> bool:
         """Whether the next message may be taken."""
-        return self.under_way < UNDER_WAY_MAX and self._later is None and not self._waiting
-
-    def _begin(self, text: bytes) -> None:
-        self.under_way += 1
-        alone = self.under_way == 1
-        self._later = self._messages.begin(text, self._address, self._tell, alone=alone)
+        free = self._left > 0 and self.under_way < UNDER_WAY_MAX
+        return free and self._later is None and not self._waiting
 
     def _tell(self, text: bytes) -> None:
         self.under_way -= 1
