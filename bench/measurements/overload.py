@@ -34,7 +34,7 @@ GROWTH_MAX = 1.05
 """Memory in the second half of the overload over that in the first: more is not flat."""
 
 CONNECTIONS = 512
-PIPELINE = 64
+PIPELINE = 16
 PROCESSES = 2
 GIVE_UP_S = 1.0
 PROBE_RATE_PER_S = 100.0

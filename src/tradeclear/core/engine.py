@@ -177,8 +177,7 @@ class Engine:
         if order.self_trade_prevention == "none":
             met = book.match(order.side, order.price, order.remaining, FILLS_MAX)
             order.remaining = met.remaining
-            for maker, lots in met.fills:
-                happened.append(self._trade(seq, now, order, maker, lots))
+            self._trade(seq, now, order, met.fills, happened)
             levels: Iterable[Level] = met.levels
             stopped = _stopped(order, book, FILLS_MAX - len(met.fills))
         else:
@@ -251,8 +250,7 @@ class Engine:
             order.remaining = met.remaining
             for level in met.levels:
                 levels[level.price] = level
-            for maker, lots in met.fills:
-                happened.append(self._trade(seq, now, order, maker, lots))
+            self._trade(seq, now, order, met.fills, happened)
             meetings -= len(met.fills)
             own = met.own
             if own is None:
@@ -266,39 +264,47 @@ class Engine:
         return _stopped(order, book, meetings)
 
     def _trade(
-        self, seq: Seq, now: Micros, taker: Order, maker: Order, lots: Lots
-    ) -> TradeExecuted:
-        """Book one fill on both orders and make its event."""
-        value = maker.price * lots
-        taker.notional += value
-        maker.notional += value
-        if maker.remaining:
-            move(maker, "partially_filled", reasons.NONE, seq, now)
-        else:
-            move(maker, "filled", reasons.NONE, seq, now)
-            self.orders.close(maker)
-        if taker.side == "buy":
-            buyer, seller = taker, maker
-        else:
-            buyer, seller = maker, taker
+        self,
+        seq: Seq,
+        now: Micros,
+        taker: Order,
+        fills: list[tuple[Order, Lots]],
+        happened: list[Event],
+    ) -> None:
+        """Book the fills on both sides' orders, oldest first, and make their events."""
+        trades, trades_max = self.trades, self.limits.trades_max
+        instrument, side = taker.instrument, taker.side
+        buying = side == "buy"
         trade_id = self.next_trade_id
-        self.next_trade_id = trade_id + 1
-        executed = TradeExecuted(
-            trade_id,
-            taker.instrument,
-            maker.price,
-            lots,
-            taker.side,
-            buyer.order_id,
-            seller.order_id,
-            buyer.client_id,
-            seller.client_id,
-            maker.quantity,
-            maker.remaining,
-        )
-        self.trades[trade_id] = Trade(executed, seq, now)
-        self.trades.pop(trade_id - self.limits.trades_max, None)
-        return executed
+        for maker, lots in fills:
+            price = maker.price
+            value = price * lots
+            taker.notional += value
+            maker.notional += value
+            if maker.remaining:
+                move(maker, "partially_filled", reasons.NONE, seq, now)
+            else:
+                move(maker, "filled", reasons.NONE, seq, now)
+                self.orders.close(maker)
+            buyer, seller = (taker, maker) if buying else (maker, taker)
+            executed = TradeExecuted(
+                trade_id,
+                instrument,
+                price,
+                lots,
+                side,
+                buyer.order_id,
+                seller.order_id,
+                buyer.client_id,
+                seller.client_id,
+                maker.quantity,
+                maker.remaining,
+            )
+            happened.append(executed)
+            trades[trade_id] = Trade(executed, seq, now)
+            trades.pop(trade_id - trades_max, None)
+            trade_id += 1
+        self.next_trade_id = trade_id
 
     def _prevent_self_trade(
         self,

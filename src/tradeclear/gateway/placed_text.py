@@ -8,9 +8,10 @@ characters that JSON takes as they are (`fields.ID_PATTERN`, `instrument.NAME_PA
 from tradeclear.gateway.views import time_text
 from tradeclear.model import reasons
 from tradeclear.model.commands import PlaceOrder
-from tradeclear.model.events import OrderPlaced, Record, TradeExecuted
+from tradeclear.model.events import Event, OrderPlaced, Record, TradeExecuted
 from tradeclear.model.instrument import Instrument
 from tradeclear.model.order import is_closed
+from tradeclear.model.units import Seq
 
 
 def placed_text(
@@ -19,21 +20,17 @@ def placed_text(
     """The body for `record`, whose command is `command` and whose first event is `placed`."""
     seq, time = record.seq, time_text(record.time)
     status, whole, left = placed.status, placed.quantity, placed.remaining_quantity
-    quantity = instrument.quantity_text(whole)
+    quantity_text = instrument.quantity_text
+    quantity = quantity_text(whole)
     filled, remaining, average = "0", quantity, "null"
     if left != whole:
-        filled = instrument.quantity_text(whole - left)
-        remaining = instrument.quantity_text(left)
+        filled = quantity_text(whole - left)
+        remaining = quantity_text(left) if left else "0"
         average = instrument.average_price_text(placed.notional, whole - left)
     price = instrument.price_text(command.price) if command.price else "null"
     reason = f'"{reasons.NAMES[placed.reason]}"' if placed.reason else "null"
-    trades = ""
-    if len(record.events) > 2:
-        trades = ",".join(
-            _trade_text(event, seq, time, instrument)
-            for event in record.events
-            if type(event) is TradeExecuted
-        )
+    events = record.events
+    trades = _trades_text(events, seq, time, instrument) if len(events) > 2 else ""
     return (
         f'{{"order":{{"order_id":"{command.order_id}","client_id":"{command.client_id}",'
         f'"instrument":"{command.instrument}","side":"{command.side}","type":"{command.type}",'
@@ -48,11 +45,24 @@ def placed_text(
     ).encode()
 
 
-def _trade_text(trade: TradeExecuted, seq: int, time: str, instrument: Instrument) -> str:
-    return (
-        f'{{"trade_id":{trade.trade_id},"instrument":"{trade.instrument}",'
-        f'"buy_order_id":"{trade.buy_order_id}","sell_order_id":"{trade.sell_order_id}",'
-        f'"maker_order_id":"{trade.maker_order_id}","price":{instrument.price_text(trade.price)},'
-        f'"quantity":{instrument.quantity_text(trade.quantity)},"timestamp":"{time}",'
-        f'"sequence":{seq}}}'
-    )
+def _trades_text(events: tuple[Event, ...], seq: Seq, time: str, instrument: Instrument) -> str:
+    """The trades among `events`, by commas. Makers in a row often have one price: it is kept."""
+    name = instrument.name
+    quantity_text = instrument.quantity_text
+    ticks, price = 0, ""
+    trades = []
+    for event in events:
+        if type(event) is not TradeExecuted:
+            continue
+        if event.price != ticks:
+            ticks = event.price
+            price = instrument.price_text(ticks)
+        buyer, seller = event.buy_order_id, event.sell_order_id
+        trades.append(
+            f'{{"trade_id":{event.trade_id},"instrument":"{name}","buy_order_id":"{buyer}",'
+            f'"sell_order_id":"{seller}",'
+            f'"maker_order_id":"{seller if event.taker_side == "buy" else buyer}",'
+            f'"price":{price},"quantity":{quantity_text(event.quantity)},'
+            f'"timestamp":"{time}","sequence":{seq}}}'
+        )
+    return ",".join(trades)

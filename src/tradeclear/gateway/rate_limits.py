@@ -68,7 +68,9 @@ class TokenBuckets:
         if not self._interval_s:
             return Taken(True, 0, 0, 0.0)
         now = self._clock()
-        full_at = max(now, self._full_at.pop(name, now))
+        full_at = self._full_at.pop(name, now)
+        if full_at < now:
+            full_at = now
         after = full_at + tokens * self._interval_s
         wait_s = after - now - self._burst_s
         allowed = wait_s <= 1e-9  # half a token of a billion a second: rounding

@@ -1,6 +1,7 @@
 """Exceptions to replies: one table, so that each is the same problem at every door."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from tradeclear.gateway.decode import RequestRefused
@@ -51,7 +52,13 @@ def _invalid_field(error: InvalidField) -> Reply:
 
 
 def _overloaded(error: Overloaded) -> Reply:
-    return problem(OVERLOADED, str(error), retry_after_s=error.retry_after_s)
+    return _busy(str(error), error.retry_after_s)
+
+
+@lru_cache(16)
+def _busy(detail: str, retry_after_s: float) -> Reply:
+    """Kept: it is said most when there is least time to say it."""
+    return problem(OVERLOADED, detail, retry_after_s=retry_after_s)
 
 
 def _rate_limited(error: RateLimited) -> Reply:

@@ -69,7 +69,8 @@ def render(value: int, scale: int) -> str:
     digits = str(value)
     if len(digits) <= scale:
         digits = digits.zfill(scale + 1)
-    return f"{digits[:-scale]}.{digits[-scale:]}".rstrip("0").rstrip(".")
+    text = f"{digits[:-scale]}.{digits[-scale:]}"
+    return text if digits[-1] != "0" else text.rstrip("0").rstrip(".")
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

@@ -12,6 +12,7 @@ from tradeclear.model.errors import TradeclearError
 from tradeclear.model.instrument import Instrument
 from tradeclear.pipeline.outcome import Answer, Outcome, Reply
 from tradeclear.pipeline.partition import Partition
+from tradeclear.pipeline.publisher import Subscription
 from tradeclear.pipeline.snapshotter import SnapshotInfo, Snapshotter
 
 T = TypeVar("T")
@@ -63,6 +64,11 @@ class Exchange:
         """
         self._partition.submit_nowait(command, reply)
 
+    @property
+    def full(self) -> bool:
+        """Whether a command would be refused as `Overloaded` now, whatever it is."""
+        return self._partition.full
+
     def peek(self, read: Callable[[Engine], T]) -> T:
         """What `read` makes of the state now, to decide by; not to be told yet (`when_durable`)."""
         return read(self._partition.engine)
@@ -74,6 +80,10 @@ class Exchange:
     def on_settled(self, told: Callable[[], None]) -> None:
         """Have `told` called whenever answers were handed out: those of a commit, together."""
         self._partition.gate.settled.append(told)
+
+    def follow(self, records_max: int) -> Subscription:
+        """Every record from now on, as it becomes durable, with at most so many waiting."""
+        return self._partition.publisher.subscribe(records_max)
 
     async def query(self, read: Callable[[Engine], T]) -> T:
         """What `read` makes of the state, once everything that it saw is durable.

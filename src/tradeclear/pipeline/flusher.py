@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from time import perf_counter
 from typing import Final
 
 import trio
@@ -17,9 +16,8 @@ import trio
 from tradeclear.model.events import Record
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.gate import CommitGate
-from tradeclear.pipeline.ports import RecordLog
+from tradeclear.pipeline.ports import RecordLog, Threads, Worker
 from tradeclear.pipeline.publisher import Publisher
-from tradeclear.pipeline.worker import Worker, worker
 from tradeclear.telemetry.metrics import Metrics
 
 QUEUE_RECORDS_MAX: Final = 20_000
@@ -117,12 +115,14 @@ class Flusher:
         gate: CommitGate,
         publisher: Publisher,
         metrics: Metrics,
+        threads: Threads,
     ) -> None:
         self._log: Final = log
         self._queue: Final = queue
         self._gate: Final = gate
         self._publisher: Final = publisher
         self._metrics: Final = metrics
+        self._threads: Final = threads
         self._pace: Final = Pace()
 
     async def run(self) -> None:
@@ -132,7 +132,7 @@ class Flusher:
         error goes on to end the process. A commit that has begun is finished even if cancelled.
         """
         try:
-            with worker("flusher") as thread:
+            with self._threads.worker("flusher") as thread:
                 while True:
                     encoded, records = await self._queue.take()
                     if not records:
@@ -154,7 +154,7 @@ class Flusher:
             self._gate.fail()
             raise
         self._pace.note(seconds)
-        now = perf_counter()
+        now = self._threads.seconds()
         metrics = self._metrics
         metrics.log_bytes += size
         metrics.log_sync_s.observe(seconds)
@@ -164,6 +164,6 @@ class Flusher:
 
     def _append(self, first_seq: Seq, encoded: list[bytes]) -> tuple[int, float]:
         """Write and sync, timed: bytes and seconds. Blocking."""
-        started = perf_counter()
+        started = self._threads.seconds()
         size = self._log.append(first_seq, encoded)
-        return size, perf_counter() - started
+        return size, self._threads.seconds() - started

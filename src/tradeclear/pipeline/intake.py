@@ -16,6 +16,13 @@ from tradeclear.model.errors import Overloaded, Stopping
 from tradeclear.pipeline.outcome import Reply
 
 
+WAIT_S_MAX: Final = 0.1
+"""Older than this, the oldest of a long queue says that more comes in than can be matched."""
+
+QUEUE_SHORT: Final = 1_000
+"""A queue of fewer commands is never full: it is matched in a few hundredths of a second."""
+
+
 class Submission(Struct, frozen=True, gc=False):
     """A command on its way in, and who is told what came of it."""
 
@@ -26,7 +33,11 @@ class Submission(Struct, frozen=True, gc=False):
 
 
 class Intake:
-    """Where commands are put. `commands_max` may wait, beside the batch that is being matched."""
+    """Where commands are put. `commands_max` may wait, beside the batch that is being matched.
+
+    Fewer may, where the oldest has waited `WAIT_S_MAX`: what is taken is answered soon, however
+    long the queue could be.
+    """
 
     def __init__(self, commands_max: int) -> None:
         self._commands_max: Final = commands_max
@@ -39,11 +50,20 @@ class Intake:
         """How many commands wait."""
         return len(self._filling)
 
+    @property
+    def full(self) -> bool:
+        """Whether no command is taken now."""
+        waiting = len(self._filling)
+        if waiting < QUEUE_SHORT and waiting < self._commands_max:
+            return False
+        late = perf_counter() - self._filling[0].since > WAIT_S_MAX
+        return late or waiting >= self._commands_max
+
     def put_nowait(self, command: Command, reply: Reply) -> None:
         """Queue a command. Raises `Overloaded` when full, `Stopping` after `close`."""
         if self._closed:
             raise Stopping("the exchange is shutting down")
-        if len(self._filling) >= self._commands_max:
+        if self.full:
             raise Overloaded
         self._filling.append(Submission(command, reply, perf_counter()))
         if not self._sent:

@@ -14,9 +14,10 @@ from tradeclear.pipeline.gate import CommitGate
 from tradeclear.pipeline.intake import Intake
 from tradeclear.pipeline.matcher import Matcher
 from tradeclear.pipeline.outcome import Reply
-from tradeclear.pipeline.ports import Clock, Quarantine, RecordLog
+from tradeclear.pipeline.ports import Clock, Quarantine, RecordLog, Threads
 from tradeclear.pipeline.publisher import Publisher
 from tradeclear.pipeline.replayer import REPLAYS_MAX, Replay, Replayer
+from tradeclear.pipeline.worker import THREADS
 from tradeclear.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Partition:
         quarantine: Quarantine,
         metrics: Metrics,
         input_channel_max: int,
+        threads: Threads = THREADS,
     ) -> None:
         self.engine: Final = engine
         self.gate: Final = CommitGate(engine.seq, metrics.order_latency_s)
@@ -53,9 +55,16 @@ class Partition:
             metrics=metrics,
         )
         self._flusher: Final = Flusher(
-            log=log, queue=queue, gate=self.gate, publisher=self.publisher, metrics=metrics
+            log=log,
+            queue=queue,
+            gate=self.gate,
+            publisher=self.publisher,
+            metrics=metrics,
+            threads=threads,
         )
-        self._replayer: Final = Replayer(engine=engine, log=log, gate=self.gate, metrics=metrics)
+        self._replayer: Final = Replayer(
+            engine=engine, log=log, gate=self.gate, metrics=metrics, threads=threads
+        )
 
     async def run(self) -> None:
         """Serve until `stop` has been called and everything taken is durable and answered.
@@ -100,6 +109,11 @@ class Partition:
         found = read(self.engine)
         await self.gate.wait_durable(self.engine.seq)
         return found
+
+    @property
+    def full(self) -> bool:
+        """Whether `submit_nowait` would raise `Overloaded`."""
+        return self._intake.full
 
     def waiting(self) -> int:
         """How many commands wait to be matched."""

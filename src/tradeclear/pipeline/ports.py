@@ -1,9 +1,12 @@
 """What the pipeline needs from outside, as protocols; the supervisor brings the real things."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
 
 from tradeclear.model.units import Micros, Seq
+
+T = TypeVar("T")
 
 
 class RecordLog(Protocol):
@@ -34,3 +37,23 @@ class Quarantine(Protocol):
 
     def add(self, digest: bytes, *, seq: Seq, problem: str) -> None:
         """Refuse the command from now on, durably."""
+
+
+class Worker(Protocol):
+    """Makes one blocking call at a time, for one task."""
+
+    async def run_sync(self, call: Callable[[], T]) -> T:
+        """What `call` returns or raises. A cancelled caller waits for it all the same."""
+
+
+class Threads(Protocol):
+    """Where blocking calls are made, so that the tasks go on meanwhile."""
+
+    def worker(self, name: str) -> AbstractContextManager[Worker]:
+        """A worker for one task's many calls, for as long as the block."""
+
+    async def run_sync(self, call: Callable[[], T]) -> T:
+        """What a single `call` returns or raises. A cancelled caller waits for it all the same."""
+
+    def seconds(self) -> float:
+        """A monotonic clock, by which calls are timed. From any thread."""

@@ -12,7 +12,7 @@ from tradeclear.model.events import CommandRefused, OrderAmended, OrderCancelled
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.gate import CommitGate
 from tradeclear.pipeline.outcome import Outcome, Reply
-from tradeclear.pipeline.ports import RecordLog
+from tradeclear.pipeline.ports import RecordLog, Threads
 from tradeclear.telemetry.events import REPLAY_FAILED
 from tradeclear.telemetry.logs import log
 from tradeclear.telemetry.metrics import Metrics
@@ -34,12 +34,19 @@ class Replayer:
     """Reads old records, one at a time, once they are durable."""
 
     def __init__(
-        self, *, engine: Engine, log: RecordLog, gate: CommitGate, metrics: Metrics
+        self,
+        *,
+        engine: Engine,
+        log: RecordLog,
+        gate: CommitGate,
+        metrics: Metrics,
+        threads: Threads,
     ) -> None:
         self._engine: Final = engine
         self._log: Final = log
         self._gate: Final = gate
         self._metrics: Final = metrics
+        self._threads: Final = threads
 
     async def run(self, replays: trio.MemoryReceiveChannel[Replay]) -> None:
         """Answer until `replays` is closed and empty."""
@@ -50,7 +57,7 @@ class Replayer:
     async def _answer(self, seq: Seq) -> Outcome | TradeclearError:
         try:
             await self._gate.wait_durable(seq)
-            data = await trio.to_thread.run_sync(partial(self._log.read, seq))
+            data = await self._threads.run_sync(partial(self._log.read, seq))
             record = decode_record(data)
         except OutcomeUnknown as error:
             return error

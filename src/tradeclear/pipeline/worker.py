@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Thread
+from time import perf_counter
 from typing import Any, Final, TypeVar, cast
 
 import outcome
 import trio
+
+from tradeclear.pipeline import ports
 
 T = TypeVar("T")
 
@@ -57,3 +60,17 @@ def worker(name: str) -> Iterator[Worker]:
 
 def _finish_first(_raise_cancel: object) -> trio.lowlevel.Abort:
     return trio.lowlevel.Abort.FAILED
+
+
+class RealThreads:
+    """See `ports.Threads`. The simulation has others, whose time it can see."""
+
+    worker = staticmethod(worker)
+    seconds = staticmethod(perf_counter)
+
+    async def run_sync(self, call: Callable[[], T]) -> T:
+        """See `ports.Threads`."""
+        return await trio.to_thread.run_sync(call)
+
+
+THREADS: Final[ports.Threads] = RealThreads()

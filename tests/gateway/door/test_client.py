@@ -6,6 +6,7 @@ import pytest
 
 from tradeclear.gateway.door import client
 from tradeclear.gateway.door.endings import Goodbye, HandOver, Upgrade
+from tradeclear.gateway.door.reactor import SHARE_MAX
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 HANDSHAKE = (
@@ -131,7 +132,7 @@ async def test_others_get_their_turn_between(rig: Any) -> None:
     modest.wire.send_now(request(body=b"modest"))
     for _ in range(1000):
         await greedy.wire.reply()
-    assert bodies(rig).index(b"modest") <= client.TURN_REQUESTS_MAX
+    assert bodies(rig).index(b"modest") <= SHARE_MAX
     assert len(rig.desk.begun) == 1001
 
 

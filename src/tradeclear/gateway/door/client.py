@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 PIPELINE_MAX: Final = 256
 """So many requests of one connection are under way before no more is read from it."""
 
-TURN_REQUESTS_MAX: Final = 64
-"""So many requests of one connection are begun before others get their turn."""
-
 
 class Client(Peer[Next]):
     """An HTTP connection that has sent nothing yet but hot requests."""
@@ -63,8 +60,8 @@ class Client(Peer[Next]):
         reactor, in_flight = self._reactor, self._in_flight
         bounds = reactor.bounds
         room = PIPELINE_MAX - len(in_flight)
-        if room > TURN_REQUESTS_MAX:
-            room = TURN_REQUESTS_MAX
+        if room > reactor.share:
+            room = reactor.share
         position, size = 0, len(data)
         while position < size and room:
             body = data.find(END, position) + len(END)

@@ -19,7 +19,7 @@ from tradeclear.gateway.refusals import refusal
 from tradeclear.gateway.replies import answer
 from tradeclear.gateway.routing import Call, Endpoint
 from tradeclear.model.commands import CancelOrder, PlaceOrder
-from tradeclear.model.errors import OutcomeUnknown, TradeclearError
+from tradeclear.model.errors import OutcomeUnknown, Overloaded, TradeclearError
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.pipeline.outcome import Answer, Outcome
 from tradeclear.telemetry.events import REQUEST_FAILED
@@ -70,6 +70,8 @@ class HotOrders:
             if read is None:
                 self._tasks.start_soon(self._run, slot, head, body)
                 return
+            if self._exchange.full:
+                raise Overloaded  # before it is worth any work
             command = read(head, body)
             headers = b""
             client_id = command.client_id

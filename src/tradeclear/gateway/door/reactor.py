@@ -25,6 +25,12 @@ from tradeclear.telemetry.logs import log
 EVENTS_MAX: Final = 64
 """So many connections are served in a turn before other tasks get theirs. The kernel goes round."""
 
+TURN_REQUESTS_MAX: Final = 512
+"""So many requests are begun in a turn, where many connections have sent several ahead."""
+
+SHARE_MAX, SHARE_MIN = 64, 4
+"""Of these each connection that is ready may begin so many at most, and so many in any case."""
+
 SWEEP_S: Final = 0.25
 
 Outcome = TypeVar("Outcome")
@@ -64,6 +70,8 @@ class Reactor:
         self.outcome_unknown: Final = requests.outcome_unknown
         self.read_head: Final = Heads().read
         self.now = monotonic()
+        self.share = SHARE_MAX
+        """So many requests each connection may begin in this turn."""
         self.flushing: list[Peer[Any]] = []
         self._epoll: Final = epoll()
         self._peers: Final[dict[int, Peer[Any]]] = {}
@@ -87,7 +95,9 @@ class Reactor:
         self.now = monotonic()
         peers = self._peers
         self._turning = True
-        for descriptor, events in self._epoll.poll(0, EVENTS_MAX):
+        ready = self._epoll.poll(0, EVENTS_MAX)
+        self.share = max(SHARE_MIN, min(SHARE_MAX, TURN_REQUESTS_MAX // (len(ready) or 1)))
+        for descriptor, events in ready:
             peer = peers.get(descriptor)
             if peer is None:
                 continue
