@@ -2,7 +2,8 @@
 //
 // POST /orders       the fastest there is: the reply's bytes made beforehand, nothing of Express but
 //                    its routing
-// POST /json/orders  the same as people write it
+// POST /json/orders  the same with Express's own way to answer
+// POST /body/orders  the same as people write it: the order is read (and thrown away)
 import express from "express";
 import { ready, REPLY } from "./reply.js";
 
@@ -15,6 +16,9 @@ app.post("/orders", (_request, response) => {
 });
 const reply = JSON.parse(REPLY);
 app.post("/json/orders", (_request, response) => {
+  response.status(201).json(reply);
+});
+app.post("/body/orders", express.json(), (_request, response) => {
   response.status(201).json(reply);
 });
 ready(app.listen(0, "127.0.0.1"));

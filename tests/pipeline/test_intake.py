@@ -1,4 +1,4 @@
-"""The rule: what is taken is answered soon: a queue is full when it is long, by count or by time."""
+"""The rule: what is taken is answered soon; a queue is full by its length or by its age."""
 
 import pytest
 

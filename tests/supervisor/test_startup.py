@@ -21,7 +21,7 @@ from tradeclear.wal.posix import PosixStorage
 
 def start(directory: Path):
     return open_and_recover(
-        PosixStorage(directory), segment_bytes_max=1 << 20, progress=lambda seq: None
+        PosixStorage(directory), segment_bytes_max=1 << 20, progress=lambda seq, last_seq: None
     )
 
 

@@ -14,7 +14,8 @@ from tradeclear.cli.moments import Moment
 from tradeclear.cli.progress import progress
 from tradeclear.cli.snapshot_heads import seqs_until
 from tradeclear.cli.wal_directory import say, torn_text
-from tradeclear.core.engine import PARTITION_TRADE_IDS, Engine
+from tradeclear.core.configuring import PARTITION_TRADE_IDS
+from tradeclear.core.engine import Engine
 from tradeclear.core.state import StateDamaged, state_hash
 from tradeclear.model.units import Micros, Seq
 from tradeclear.pipeline.recovery import Diverged, from_snapshot, replay

@@ -1,10 +1,12 @@
 """Running the exchange from the command line: from settings to an exit code."""
 
+from functools import partial
 from typing import Final, NoReturn
 
 import trio
 import typer
 
+from tradeclear.cli.progress import progress
 from tradeclear.config.load import SettingsError
 from tradeclear.config.settings import Settings
 from tradeclear.core.state import StateDamaged
@@ -63,7 +65,7 @@ def _run(settings: Settings) -> None:
         typer.echo(f"tradeclear is ready on {address}")
 
     async def main() -> None:
-        await run(settings, ready=ready)
+        await run(settings, ready=ready, progress=partial(progress, "replaying the log"))
 
     trio.run(main)
 

@@ -56,6 +56,11 @@ class OrderBook:
             return NO_LIMIT
         return -price if side == "buy" else price
 
+    @property
+    def has_orders(self) -> bool:
+        """Whether any order rests on either side."""
+        return bool(self.bids.keys or self.asks.keys)
+
     def crosses(self, side: Side, price: Ticks) -> bool:
         """Whether an incoming order at `price` (0: market) would meet a resting one."""
         if side == "buy":

@@ -5,9 +5,11 @@ trades, idempotency keys. Replaying the same records gives the same state, bit f
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from tradeclear.core.book import OrderBook
+from tradeclear.core.configuring import configure
 from tradeclear.core.idempotency import IdempotencyWindow
 from tradeclear.core.ladder import Level
 from tradeclear.core.lifecycle import Order, move
@@ -25,7 +27,6 @@ from tradeclear.model.commands import (
 )
 from tradeclear.model.events import (
     CommandRefused,
-    Configured,
     Event,
     LevelChanged,
     OrderAmended,
@@ -47,8 +48,6 @@ FILLS_MAX: Final = 10_000
 
 CANCELS_MAX: Final = 10_000
 """So many orders may one cancel-all close; the client asks again for the rest."""
-
-PARTITION_TRADE_IDS: Final = 1 << 40
 
 Events = tuple[Event, ...]
 
@@ -77,7 +76,7 @@ class Engine:
             CancelOrder: self._cancel,
             AmendOrder: self._amend,
             CancelAll: self._cancel_all,
-            Configure: self._configure,
+            Configure: partial(configure, self),
         }
 
     def apply(self, seq: Seq, now: Micros, command: Command) -> Events:
@@ -427,55 +426,6 @@ class Engine:
             OrderAmended(order.state()),
             *_level_changes(order.instrument, order.side, (level,)),
         )
-
-    # Configuring
-
-    def _configure(self, seq: Seq, now: Micros, command: Configure) -> Events:
-        wanted = {instrument.name: instrument for instrument in command.instruments}
-        regridded = [
-            name
-            for name, known in self.instruments.items()
-            if name in wanted and not known.same_grid(wanted[name])
-        ]
-        if set(self.instruments) - set(wanted) or any(map(self._has_open_orders, regridded)):
-            return (CommandRefused(reasons.CONFIGURATION_REFUSED),)
-        if not self.instruments:
-            self.partition = command.partition
-            self.next_trade_id = command.partition * PARTITION_TRADE_IDS + 1
-        self.versions = (command.engine_version, command.codec_version)
-        forgotten = 0
-        for name in regridded:
-            forgotten += self.orders.forget_instrument(name)
-            for trade_id in [i for i, t in self.trades.items() if t.executed.instrument == name]:
-                del self.trades[trade_id]
-        for name, instrument in wanted.items():
-            if name not in self.instruments or name in regridded:
-                self.grid_since[name] = seq
-            self.instruments[name] = instrument
-            self.books.setdefault(name, OrderBook())
-        self._limit(now, command.limits)
-        return (Configured(forgotten),)
-
-    def _has_open_orders(self, instrument: str) -> bool:
-        book = self.books[instrument]
-        return bool(book.bids.keys or book.asks.keys)
-
-    def restore_configuration(
-        self, instruments: Iterable[Instrument], limits: Limits, grid_since: dict[str, Seq]
-    ) -> None:
-        """Set up an empty engine as a dump's head says. The tables follow."""
-        for instrument in instruments:
-            self.instruments[instrument.name] = instrument
-            self.books[instrument.name] = OrderBook()
-        self.grid_since = grid_since
-        self._limit(self.time, limits)
-
-    def _limit(self, now: Micros, limits: Limits) -> None:
-        self.limits = limits
-        self.orders.resize(limits.closed_orders_max)
-        self.keys.resize(limits.idempotency_keys_max, limits.idempotency_age_us, now)
-        for trade_id in [i for i in self.trades if i < self.next_trade_id - limits.trades_max]:
-            del self.trades[trade_id]
 
 
 def _stopped(order: Order, book: OrderBook, meetings: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
+from tradeclear.core.configuring import restore_configuration
 from tradeclear.core.engine import Engine
 from tradeclear.core.idempotency import ENTRY_BYTES
 from tradeclear.core.lifecycle import Order, restore
@@ -158,7 +159,7 @@ def _load_head(engine: Engine, sections: Iterator[tuple[str, Any]]) -> None:
     engine.seq, engine.time = head.seq, head.time
     engine.partition, engine.versions = head.partition, head.versions
     engine.next_trade_id = head.next_trade_id
-    engine.restore_configuration(head.instruments, head.limits, dict(head.grid_since))
+    restore_configuration(engine, head.instruments, head.limits, dict(head.grid_since))
 
 
 def _rest_all(engine: Engine, rows: list[OrderState]) -> list[Order]:

@@ -7,8 +7,9 @@ takes copies; making text of them comes later, outside.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from tradeclear.core.configuring import PARTITION_TRADE_IDS
 from tradeclear.core.depth import Depth, depth
-from tradeclear.core.engine import PARTITION_TRADE_IDS, Engine
+from tradeclear.core.engine import Engine
 from tradeclear.core.lifecycle import Order
 from tradeclear.model.order import OrderState
 from tradeclear.model.trade import Trade

@@ -15,7 +15,6 @@ from tradeclear.model.commands import Command
 from tradeclear.model.errors import Overloaded, Stopping
 from tradeclear.pipeline.outcome import Reply
 
-
 WAIT_S_MAX: Final = 0.1
 """Older than this, the oldest of a long queue says that more comes in than can be matched."""
 

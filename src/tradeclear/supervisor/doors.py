@@ -13,12 +13,14 @@ from tradeclear.gateway.door.server import serve_front_door
 from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
 from tradeclear.gateway.server import HttpServer
 from tradeclear.gateway.server import serve as serve_http
+from tradeclear.gateway.streams.streams import Streams
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.telemetry.metrics import Metrics
 
 
 async def serve(
     exchange: Exchange,
+    streams: Streams,
     metrics: Metrics,
     settings: Settings,
     shutdown: trio.Event,
@@ -36,6 +38,7 @@ async def serve(
         limits=limits,
         body_bytes_max=settings.body_bytes_max,
         body_timeout_s=settings.body_timeout_s,
+        streams=streams,
     )
     if not settings.front_door:
         await serve_http(
@@ -79,6 +82,7 @@ async def serve(
         connections_max=settings.connections_max,
         shutdown=shutdown,
         shutdown_timeout_s=settings.shutdown_timeout_s,
+        streams=streams,
         task_status=task_status,
     )
 

@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Final
 
-import trio
-
 from tradeclear.config.settings import Settings
 from tradeclear.core.engine import Engine
+from tradeclear.pipeline.ports import Threads
+from tradeclear.pipeline.worker import THREADS
 from tradeclear.telemetry.events import LOG_PRUNED
 from tradeclear.telemetry.logs import log as logger
 from tradeclear.wal import snapshots
@@ -17,16 +17,24 @@ from tradeclear.wal.storage import Storage
 class Retention:
     """Prunes after a snapshot: old snapshots, and segments that no snapshot or key needs."""
 
-    def __init__(self, settings: Settings, storage: Storage, log: Log, engine: Engine) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        log: Log,
+        engine: Engine,
+        threads: Threads = THREADS,
+    ) -> None:
         self._bytes_max: Final = settings.log_retention_bytes_max
         self._snapshots_kept: Final = settings.snapshots_kept
         self._storage: Final = storage
         self._log: Final = log
         self._engine: Final = engine
+        self._threads: Final = threads
 
     async def prune(self) -> None:
         """Remove what is not needed. An error of the disk is final, as any of the log."""
-        await trio.to_thread.run_sync(partial(self._prune, self._engine.keys.oldest_seq()))
+        await self._threads.run_sync(partial(self._prune, self._engine.keys.oldest_seq()))
 
     def _prune(self, oldest_key_seq: int | None) -> None:
         snapshots.keep_newest(self._storage, self._snapshots_kept)

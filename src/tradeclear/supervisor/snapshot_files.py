@@ -33,15 +33,22 @@ from tradeclear.wal.storage import Storage
 NICENESS: Final = 10
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 def write_snapshot(
     storage: Storage,
     engine: Engine,
     started: float,
     go_on: Callable[[], None] = lambda: None,
+    *,
+    seconds: Callable[[], float] = perf_counter,
+    now: Callable[[], datetime] = _utc_now,
 ) -> SnapshotInfo:
     """Write the state of `engine`; durable when it returns. Blocking. Raises `SnapshotFailed`.
 
-    `started` is when the making began (`perf_counter`); `go_on` is asked before each chunk and
+    `started` is when the making began, by `seconds`; `go_on` is asked before each chunk and
     may raise.
     """
     state = StateHash()
@@ -51,8 +58,8 @@ def write_snapshot(
             "state_hash": state.hexdigest(),
             "engine_version": engine.versions[0],
             "codec_version": engine.versions[1],
-            "created_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "duration_s": round(perf_counter() - started, 6),
+            "created_at": now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "duration_s": round(seconds() - started, 6),
         }
 
     def chunks() -> Iterator[bytes]:
@@ -87,6 +94,28 @@ def list_snapshots(storage: Storage) -> list[SnapshotInfo]:
     return found
 
 
+def write_replica(
+    storage: Storage,
+    seq: Seq,
+    go_on: Callable[[], None],
+    *,
+    seconds: Callable[[], float] = perf_counter,
+    now: Callable[[], datetime] = _utc_now,
+) -> SnapshotInfo:
+    """Recover to the durable record `seq`, beside the writer, and write the state. Blocking.
+
+    Raises `SnapshotFailed`, and what recovery raises. `go_on` is asked now and then and may raise.
+    """
+    started = seconds()
+    recovered = recover(
+        storage,
+        lambda from_seq: frames_between(storage, from_seq, seq) if from_seq <= seq else (),
+        last_seq=seq,
+        progress=lambda _seq: go_on(),
+    )
+    return write_snapshot(storage, recovered.engine, started, go_on, seconds=seconds, now=now)
+
+
 class ReplicaSnapshots:
     """Makes snapshots in a child process that replays the log beside the running exchange."""
 
@@ -115,23 +144,15 @@ class ReplicaSnapshots:
 def main() -> None:
     """The child: write the snapshot, print what it is as JSON."""
     os.nice(NICENESS)
-    started = perf_counter()
     storage = PosixStorage(sys.argv[1])
-    seq = int(sys.argv[2])
     parent = os.getppid()
 
-    def end_with_parent(_seq: Seq = 0) -> None:
+    def end_with_parent() -> None:
         if os.getppid() != parent:
             sys.exit("the exchange is gone: another one may be writing here by now")
 
     try:
-        recovered = recover(
-            storage,
-            lambda from_seq: frames_between(storage, from_seq, seq) if from_seq <= seq else (),
-            last_seq=seq,
-            progress=end_with_parent,
-        )
-        info = write_snapshot(storage, recovered.engine, started, end_with_parent)
+        info = write_replica(storage, int(sys.argv[2]), end_with_parent)
     except TradeclearError as error:
         sys.exit(str(error))
     sys.stdout.buffer.write(msgspec.json.encode(info))

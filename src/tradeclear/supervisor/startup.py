@@ -13,6 +13,7 @@ from tradeclear.config.settings import Settings
 from tradeclear.core.engine import ENGINE_VERSION, Engine
 from tradeclear.core.state import StateDamaged
 from tradeclear.model.commands import Configure, Limits
+from tradeclear.model.errors import TradeclearError
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.recovery import Diverged, Recovered, from_snapshot, replay
 from tradeclear.telemetry.events import RECOVERED, SNAPSHOT_REFUSED, TAIL_CUT
@@ -22,6 +23,7 @@ from tradeclear.wal.codec import CODEC_VERSION
 from tradeclear.wal.errors import SnapshotDamaged
 from tradeclear.wal.frame import Frame
 from tradeclear.wal.log import Log
+from tradeclear.wal.names import segment_names, segment_seq
 from tradeclear.wal.storage import Storage
 
 MICROS_PER_S: Final = 1_000_000
@@ -35,18 +37,24 @@ class Opened(Struct, frozen=True):
 
 
 def open_and_recover(
-    storage: Storage, *, segment_bytes_max: int, progress: Callable[[Seq], None]
+    storage: Storage, *, segment_bytes_max: int, progress: Callable[[Seq, Seq], None]
 ) -> Opened:
     """Open the log, mend its tail, and bring an engine to its end. Blocking; run it in a thread.
 
-    Raises `DirectoryLocked`, `LogDamaged`, `LogFailed`, `Diverged`, `OtherVersion`.
+    `progress` is told now and then up to which record the state is, and the last record there is.
+
+    Raises `DirectoryLocked`, `LogDamaged` (also of a snapshot that a pruned log needs),
+    `LogFailed`, `Diverged`, `OtherVersion`.
     """
     started = perf_counter()
     log = Log.open(storage, segment_bytes_max=segment_bytes_max)
     if log.recovery.torn is not None:
         logger.warning(TAIL_CUT, kept_as=log.recovery.broken, torn=str(log.recovery.torn))
     try:
-        recovered = recover(storage, log.frames, last_seq=log.last_seq, progress=progress)
+        last_seq = log.last_seq
+        recovered = recover(
+            storage, log.frames, last_seq=last_seq, progress=lambda seq: progress(seq, last_seq)
+        )
     except BaseException:
         log.close()
         raise
@@ -77,15 +85,23 @@ def recover(
 
 
 def newest_snapshot(storage: Storage, *, until: Seq) -> Engine:
-    """The engine of the newest good snapshot at or before `until`, else a new one."""
+    """The engine of the newest good snapshot at or before `until`, else a new one.
+
+    Raises what is wrong with the newest one if the log does not reach back to any that is good.
+    """
+    begins = min(map(segment_seq, segment_names(storage.names())), default=1)
+    refusal: TradeclearError | StateDamaged | None = None
     for seq in reversed(snapshots.seqs(storage)):
-        if seq > until:
+        if seq > until or seq + 1 < begins:
             continue
         try:
             with closing(snapshots.read(storage, seq)) as reader:
                 return from_snapshot(reader.chunks(), str(reader.info.meta["state_hash"]))
         except (SnapshotDamaged, StateDamaged, Diverged) as error:
             logger.error(SNAPSHOT_REFUSED, seq=seq, problem=str(error))
+            refusal = refusal or error
+    if refusal is not None and begins > 1:
+        raise refusal
     return Engine()
 
 

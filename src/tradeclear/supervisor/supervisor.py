@@ -7,7 +7,8 @@ Read `_run` to see every task there is. A failure of matcher or flusher ends the
 import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 import trio
@@ -15,10 +16,12 @@ import trio
 from tradeclear.config.load import SettingsError
 from tradeclear.config.settings import Settings
 from tradeclear.core.engine import Engine
+from tradeclear.gateway.streams.streams import StreamLimits, Streams
 from tradeclear.model import reasons
 from tradeclear.model.errors import TradeclearError
 from tradeclear.model.events import CommandRefused
 from tradeclear.model.units import Seq
+from tradeclear.pipeline.backlog import Backlog
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.pipeline.partition import Partition
 from tradeclear.pipeline.snapshotter import Snapshotter
@@ -50,27 +53,35 @@ class ConfigurationRefused(TradeclearError):
     """The state does not allow what the settings ask for."""
 
 
+@contextmanager
+def _unseen() -> Iterator[Callable[[Seq, Seq], None]]:
+    yield lambda seq, last_seq: None
+
+
 async def run(
     settings: Settings,
     *,
     ready: Callable[[str], None],
-    progress: Callable[[Seq], None] = lambda seq: None,
+    progress: Callable[[], AbstractContextManager[Callable[[Seq, Seq], None]]] = _unseen,
 ) -> None:
     """Run the exchange until SIGINT or SIGTERM; then drain, sync, snapshot and return.
 
-    `ready` is told the address once orders are taken, `progress` how far recovery has come. Raises
-    what `ExitCode` names: see `cli/serve.py`.
+    `ready` is told the address once orders are taken; within `progress()`, what that gave is told
+    how far recovery has come, and the last record. Raises what `ExitCode` names: see
+    `cli/serve.py`.
     """
     log.info(events.STARTING, wal_dir=settings.wal_dir)
+    await _check_address(settings)
     storage = _open_directory(settings.wal_dir)
-    opened = await trio.to_thread.run_sync(
-        partial(
-            open_and_recover,
-            storage,
-            segment_bytes_max=settings.segment_bytes_max,
-            progress=progress,
+    with progress() as show:
+        opened = await trio.to_thread.run_sync(
+            partial(
+                open_and_recover,
+                storage,
+                segment_bytes_max=settings.segment_bytes_max,
+                progress=show,
+            )
         )
-    )
     gc.collect()
     gc.freeze()
     try:
@@ -103,8 +114,9 @@ async def _run(
         after=retention.prune,
     )
     exchange = Exchange(partition, snapshotter)
+    streams = Streams(exchange, Backlog(opened.log), metrics, stream_limits(settings))
     order_log = OrderLog(partition.publisher, lines, metrics)
-    _watch(metrics, partition)
+    _watch(metrics, partition, streams)
 
     stop_serving = trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -114,14 +126,16 @@ async def _run(
             snapshots = await nursery.start(_snapshots, snapshotter, metrics)
             if settings.order_log:
                 nursery.start_soon(restarting, "order_log", order_log.run, metrics)
+            nursery.start_soon(restarting, "streams", streams.run, metrics)
             async with trio.open_nursery() as doors:
-                serving = partial(serve, exchange, metrics, settings, stop_serving)
-                address = await _open_doors(doors, serving)
+                serving = partial(serve, exchange, streams, metrics, settings, stop_serving)
+                address = await _open_doors(settings, doors, serving)
                 ready(address)
                 log.info(events.READY, address=address, seq=engine.seq)
                 await anext(signals)
                 log.info(events.STOPPING, seq=engine.seq)
                 exchange.stopping = True
+                streams.close()
                 stop_serving.set()
             snapshots.cancel()
             partition.stop()
@@ -133,12 +147,31 @@ async def _run(
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-async def _open_doors(doors: trio.Nursery, serving: Callable[..., Awaitable[None]]) -> str:
+async def _check_address(settings: Settings) -> None:
+    """Say that the address can't be had before a long recovery, not after it."""
+    try:
+        listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
+    except OSError as error:
+        raise _unavailable(settings, error) from error
+    for listener in listeners:
+        await listener.aclose()
+
+
+def _unavailable(settings: Settings, error: OSError) -> AddressUnavailable:
+    where = f"{settings.host}:{settings.port}"
+    return AddressUnavailable(
+        f"can't listen on {where}: {error.strerror or error}. Choose another --host or --port."
+    )
+
+
+async def _open_doors(
+    settings: Settings, doors: trio.Nursery, serving: Callable[..., Awaitable[None]]
+) -> str:
     """Start serving; returns the address. Raises `AddressUnavailable`."""
     try:
         address: str = await doors.start(serving)
     except OSError as error:
-        raise AddressUnavailable(f"can't listen: {error.strerror or error}") from error
+        raise _unavailable(settings, error) from error
     return address
 
 
@@ -188,7 +221,16 @@ def _open_directory(wal_dir: str) -> PosixStorage:
         raise SettingsError(f"wal_dir: {wal_dir}: {error.strerror}") from error
 
 
-def _watch(metrics: Metrics, partition: Partition) -> None:
+def stream_limits(settings: Settings) -> StreamLimits:
+    """What followers may ask for."""
+    return StreamLimits(
+        connections_max=settings.stream_connections_max,
+        subscriptions_max=settings.stream_subscriptions_max,
+        resume_records_max=settings.stream_resume_records_max,
+    )
+
+
+def _watch(metrics: Metrics, partition: Partition, streams: Streams) -> None:
     """Let the metrics look at what is here anyway."""
     engine, gate = partition.engine, partition.gate
     metrics.gauge("sequence", "Newest record decided.", lambda: engine.seq)
@@ -197,6 +239,8 @@ def _watch(metrics: Metrics, partition: Partition) -> None:
     metrics.gauge("input_channel_waiting", "Commands not matched yet.", partition.waiting)
     metrics.gauge("open_orders", "Orders in the books.", lambda: engine.orders.open_count)
     metrics.gauge("idempotency_keys", "Keys remembered.", lambda: len(engine.keys))
+    metrics.gauge("stream_connections", "Who follows.", lambda: streams.connections)
+    metrics.gauge("stream_subscriptions", "What they follow.", lambda: streams.subscriptions)
     metrics.depth = lambda: [
         (name, side.side, len(side))
         for name, book in engine.books.items()
