@@ -246,6 +246,32 @@ async def test_a_client_that_only_stops_sending_still_gets_its_replies(server: A
         assert await client.ended()
 
 
+async def test_a_refusal_is_whole_although_the_client_has_stopped_sending(server: Any) -> None:
+    refused = post(b"x", b"X: y").replace(b"Content-Length: 1", b"Content-Length: 4294967296")
+    replies: list[bytes] = []
+
+    async def ask() -> None:
+        async with await server.connect() as stream:
+            await stream.send_all(refused)
+            await stream.send_eof()
+            replies.append(b"".join([data async for data in stream]))
+
+    for _ in range(5):
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(ask)
+    bodies = [reply.partition(b"\r\n\r\n")[2] for reply in replies]
+    assert {json.loads(body)["status"] for body in bodies} <= {400, 413}
+
+
+@pytest.mark.parametrize("more", [b"\r\n", b"\x00", get(b"/healthz"), b"x" * 100_000])
+async def test_what_follows_the_last_request_changes_nothing(server: Any, more: bytes) -> None:
+    reply = await server.exchange(post(ORDER % b"o", CLOSE) + more)
+    assert (reply[:13], reply.count(b"HTTP/1.1")) == (b"HTTP/1.1 201 ", 1)
+    reply = await server.exchange(b"GET /healthz HTTP/1.0\r\n\r\n" + more)
+    assert (reply[:13], reply.count(b"HTTP/1.1")) == (b"HTTP/1.1 200 ", 1)
+
+
 async def test_a_reset_connection_harms_nobody(server: Any) -> None:
     for _ in range(20):
         stream = await server.connect()
@@ -289,6 +315,13 @@ async def test_expect_100_continue(server: Any) -> None:
         assert (await client.reply())[0] == 201
         await stream.send_all(get(b"/healthz"))
         assert (await client.reply())[0] == 200
+
+
+@pytest.mark.parametrize(("path", "status"), [(b"/healthz", b"200 OK"), (b"/x", b"404 Not Found")])
+async def test_every_status_has_its_phrase(server: Any, path: bytes, status: bytes) -> None:
+    # Without one h2load sees no status and counts the request as failed.
+    reply = await server.exchange(get(path, CLOSE))
+    assert reply.startswith(b"HTTP/1.1 %s\r\n" % status)
 
 
 async def test_http_1_0(server: Any) -> None:

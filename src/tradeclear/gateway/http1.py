@@ -1,6 +1,7 @@
 """Hypercorn's HTTP/1.1, made strict: no other protocol, no ambiguous framing, problems in JSON."""
 
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final
 
 import h11
 from hypercorn.events import Closed, Event, RawData
@@ -28,12 +29,19 @@ class Refused(Exception):
         self.detail = detail
 
 
+PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+"""Reason phrases. They may be empty, and there are clients that then see no status at all."""
+
+
 class Parser(h11.Connection):
     """h11, which remembers what it found wrong."""
 
     problem = "the request is not proper HTTP"
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """The next event. What follows a connection's last request is left alone, not refused."""
+        if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
+            return h11.PAUSED
         try:
             return super().next_event()
         except h11.RemoteProtocolError as error:
@@ -59,8 +67,10 @@ class Http1(H11Protocol):
 
     @property
     def awaits_reply(self) -> bool:
-        """Whether a request has been read whole and is being answered."""
-        return self.stream is not None and self.connection.their_state in COMPLETE
+        """Whether a request has been read whole and waits for its answer, or that is under way."""
+        return self.stream is not None and (
+            self.connection.their_state in COMPLETE or self.connection.our_state is h11.SEND_BODY
+        )
 
     async def handle(self, event: Event) -> None:
         if isinstance(event, RawData) and event.data and self._shakes_hands:
@@ -88,6 +98,15 @@ class Http1(H11Protocol):
             return
         await self._send_h11_event(h11.Data(data=reply.body))
         await self._send_h11_event(h11.EndOfMessage())
+
+    async def _send_h11_event(self, event: Any) -> None:
+        """Send an event of h11's, a response with its reason phrase."""
+        if isinstance(event, h11.Response):
+            phrase = PHRASES.get(event.status_code, b"")
+            event = h11.Response(
+                status_code=event.status_code, headers=event.headers, reason=phrase
+            )
+        await super()._send_h11_event(event)
 
     async def _send_error_response(self, status_code: int) -> None:
         kind = {408: REQUEST_TIMEOUT, 431: HEADERS_TOO_LARGE}.get(status_code, MALFORMED_REQUEST)
