@@ -14,6 +14,7 @@ from tradeclear.model.commands import (
     Configure,
     Limits,
     PlaceOrder,
+    Quote,
 )
 from tradeclear.model.events import (
     CommandRefused,
@@ -24,6 +25,7 @@ from tradeclear.model.events import (
     OrderCancelled,
     OrderPlaced,
     OrdersCancelled,
+    Quoted,
     Record,
     TradeExecuted,
 )
@@ -136,6 +138,14 @@ def test_where_no_instrument_is_known_counts_say_so() -> None:
 )
 def test_an_id_can_not_pass_for_something_else(client_id: str, shown: str) -> None:
     assert f"client={shown} ->" in line(CancelAll(client_id))
+
+
+def test_a_quote_names_its_levels_and_what_became_of_them() -> None:
+    quote = Quote("house", "BTC-USD", ((7_015_050, 25_000),), ((7_015_060, 0),))
+    assert line(quote, Quoted("house", entered=1, left=2)) == (
+        "quote BTC-USD buy 0.25 at 70150.5, sell 0 at 70150.6 client=house -> "
+        "1 entered, 0 lowered, 0 cancelled, 2 levels left"
+    )
 
 
 class Settled(Struct, frozen=True, array_like=True, tag_field="event", tag=99):

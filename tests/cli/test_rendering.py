@@ -18,6 +18,7 @@ from tradeclear.model.commands import (
     Idempotency,
     Limits,
     PlaceOrder,
+    Quote,
 )
 from tradeclear.model.events import (
     CommandRefused,
@@ -26,8 +27,10 @@ from tradeclear.model.events import (
     LevelChanged,
     OrderAmended,
     OrderCancelled,
+    OrderEntered,
     OrderPlaced,
     OrdersCancelled,
+    Quoted,
     Record,
     TradeExecuted,
 )
@@ -221,6 +224,9 @@ SAMPLES: dict[type[Struct], Struct] = {
         LevelChanged("BTC-USD", "buy", 1, 1, 1),
         OrdersCancelled("ann", 1, 0),
         Configured(),
+        Quote("house", "BTC-USD", ((1, 1),), ()),
+        Quoted("house", 1),
+        OrderEntered(STATE),
     )
 }
 
@@ -234,3 +240,9 @@ def test_no_field_of_any_command_or_event_is_left_out(kind: type[Struct]) -> Non
     expected = {"order_type" if name == "type" else name for name in kind.__struct_fields__}
     assert fields.pop("type") == kind.__name__
     assert {name.removesuffix("_ticks").removesuffix("_lots") for name in fields} == expected
+
+
+def test_the_levels_of_a_quote_are_pairs_of_decimals() -> None:
+    record = shown(Quote("house", "BTC-USD", ((7_015_050, 25_000),), ((7_015_060, 0),)))
+    assert record["command"]["bids"] == [["70150.5", "0.25"]]
+    assert record["command"]["asks"] == [["70150.6", 0]]

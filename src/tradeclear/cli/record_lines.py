@@ -71,6 +71,15 @@ def _configure(command: commands.Configure, _grid: Grid, _grids: Grids) -> str:
     return f"configure {grids}; engine {command.engine_version} codec {command.codec_version}"
 
 
+def _quote(command: commands.Quote, grid: Grid, _grids: Grids) -> str:
+    sides = (
+        f"{side} {grid.quantity_text(quantity)} at {grid.price_text(price)}"
+        for side, levels in (("buy", command.bids), ("sell", command.asks))
+        for price, quantity in levels
+    )
+    return f"quote {command.instrument} {', '.join(sides)} client={_id(command.client_id)}"
+
+
 def _placed(event: events.OrderPlaced, grid: Grid, _grids: Grids) -> str:
     left = event.remaining_quantity
     rest = f", {grid.quantity_text(left)} left" if left else ""
@@ -116,6 +125,15 @@ def _configured(event: events.Configured, _grid: Grid, _grids: Grids) -> str:
     return f"configured{f', {event.forgotten} orders forgotten' if event.forgotten else ''}"
 
 
+def _quoted(event: events.Quoted, _grid: Grid, _grids: Grids) -> str:
+    left = f", {event.left} levels left" if event.left else ""
+    return f"{event.entered} entered, {event.lowered} lowered, {event.cancelled} cancelled{left}"
+
+
+def _entered(event: events.OrderEntered, _grid: Grid, grids: Grids) -> str:
+    return f"entered {_order(event.order, grids)}, {event.order.status}"
+
+
 def _order(order: OrderState, grids: Grids) -> str:
     grid = grids.of(order.instrument)
     price = f" at {grid.price_text(order.price)}" if order.price else ""
@@ -153,6 +171,7 @@ _words: Final[dict[type[Struct], Callable[[Any, Grid, Grids], str]]] = {
     commands.AmendOrder: _amend,
     commands.CancelAll: _cancel_all,
     commands.Configure: _configure,
+    commands.Quote: _quote,
     events.OrderPlaced: _placed,
     events.TradeExecuted: _trade,
     events.OrderCancelled: _cancelled,
@@ -161,4 +180,6 @@ _words: Final[dict[type[Struct], Callable[[Any, Grid, Grids], str]]] = {
     events.LevelChanged: _level,
     events.OrdersCancelled: _cancelled_all,
     events.Configured: _configured,
+    events.Quoted: _quoted,
+    events.OrderEntered: _entered,
 }

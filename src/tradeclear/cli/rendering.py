@@ -24,7 +24,8 @@ from tradeclear.model.events import Record
 from tradeclear.model.instrument import Instrument
 from tradeclear.model.order import OrderState
 
-_Rewrite = Callable[[Any, Grids], Any]
+_Rewrite = Callable[[Any, Grid, Grids], Any]
+"""Of a field's value, by the record's own grid and those of all instruments."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -65,7 +66,7 @@ def view_of(value: Struct, grid: Grid, grids: Grids) -> Struct:
         fields[index] = digits[counted](fields[index])
     for index, rewrite in others:
         if fields[index] is not None:
-            fields[index] = rewrite(fields[index], grids)
+            fields[index] = rewrite(fields[index], grid, grids)
     return (count_view if grid is UNKNOWN else decimal_view)(*fields)
 
 
@@ -169,28 +170,36 @@ def _counted(name: str) -> int | None:
     return NOTIONAL if name == "notional" else None
 
 
-def _order(order: OrderState, grids: Grids) -> Struct:
+def _order(order: OrderState, _grid: Grid, grids: Grids) -> Struct:
     return view_of(order, UNKNOWN, grids)
 
 
-def _idempotency(used: Idempotency, _grids: Grids) -> dict[str, str]:
+def _idempotency(used: Idempotency, _grid: Grid, _grids: Grids) -> dict[str, str]:
     return {"key": used.key.hex(), "request": used.request.hex()}
 
 
-def _new_quantity(digits: Raw | int, _grids: Grids) -> Raw | int | None:
+def _new_quantity(digits: Raw | int, _grid: Grid, _grids: Grids) -> Raw | int | None:
     """An amendment to 0 leaves the quantity as it is."""
     return None if digits in (0, _ZERO) else digits
+
+
+def _levels(levels: Sequence[tuple[int, int]], grid: Grid, _grids: Grids) -> list[Any]:
+    """A quote's levels, each as [price, quantity]."""
+    price, quantity, _notional = grid.digits
+    return [[price(ticks), quantity(lots)] for ticks, lots in levels]
 
 
 _ZERO: Final = Raw(b"0")
 
 _rewrites: Final[dict[str, _Rewrite]] = {
     "order": _order,
-    "reason": lambda reason, _grids: reason_name(reason),
-    "created_at": lambda time, _grids: time_text(time),
-    "updated_at": lambda time, _grids: time_text(time),
+    "reason": lambda reason, _grid, _grids: reason_name(reason),
+    "created_at": lambda time, _grid, _grids: time_text(time),
+    "updated_at": lambda time, _grid, _grids: time_text(time),
     "idempotency": _idempotency,
-    "instruments": lambda known, _grids: [instrument_fields(each) for each in known],
+    "bids": _levels,
+    "asks": _levels,
+    "instruments": lambda known, _grid, _grids: [instrument_fields(each) for each in known],
 }
 
 _own_rewrites: Final[dict[tuple[type[Struct], str], _Rewrite]] = {

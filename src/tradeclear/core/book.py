@@ -77,6 +77,15 @@ class OrderBook:
         """Take a resting `order` out."""
         return (self.bids if order.side == "buy" else self.asks).remove(order)
 
+    def reduce(self, order: Order, lots: Lots) -> Level:
+        """Lower a resting order by `lots`, less than what remains of it; it keeps its place."""
+        ladder = self.bids if order.side == "buy" else self.asks
+        level = ladder.levels[order.price * ladder.sign]
+        level.quantity -= lots
+        order.quantity -= lots
+        order.remaining -= lots
+        return level
+
     def match(
         self, side: Side, price: Ticks, quantity: Lots, fills_max: int, avoid: str | None = None
     ) -> Match:

@@ -12,8 +12,10 @@ from tradeclear.core.book import OrderBook
 from tradeclear.core.configuring import configure
 from tradeclear.core.idempotency import IdempotencyWindow
 from tradeclear.core.ladder import Level
+from tradeclear.core.level_changes import level_changes, newest_of_each_level
 from tradeclear.core.lifecycle import Order, move
 from tradeclear.core.orders import OrderTable
+from tradeclear.core.quoting import quote
 from tradeclear.model import reasons
 from tradeclear.model.commands import (
     AmendOrder,
@@ -24,6 +26,7 @@ from tradeclear.model.commands import (
     Idempotency,
     Limits,
     PlaceOrder,
+    Quote,
 )
 from tradeclear.model.events import (
     CommandRefused,
@@ -77,6 +80,7 @@ class Engine:
             AmendOrder: self._amend,
             CancelAll: self._cancel_all,
             Configure: partial(configure, self),
+            Quote: self._quote,
         }
 
     def apply(self, seq: Seq, now: Micros, command: Command) -> Events:
@@ -155,7 +159,7 @@ class Engine:
             move(order, "rejected", reason, seq, now)
             self.orders.close(order)
         else:
-            changes = self._enter(seq, now, order, book, happened)
+            changes = self.enter(seq, now, order, book, happened, FILLS_MAX)
         return (
             OrderPlaced(
                 order.order_id,
@@ -169,22 +173,28 @@ class Engine:
             *changes,
         )
 
-    def _enter(
-        self, seq: Seq, now: Micros, order: Order, book: OrderBook, happened: list[Event]
+    def enter(
+        self,
+        seq: Seq,
+        now: Micros,
+        order: Order,
+        book: OrderBook,
+        happened: list[Event],
+        meetings_max: int,
     ) -> list[Event]:
         """Match an order that is not in the book, then rest or close it. Returns level changes."""
         if order.self_trade_prevention == "none":
-            met = book.match(order.side, order.price, order.remaining, FILLS_MAX)
+            met = book.match(order.side, order.price, order.remaining, meetings_max)
             order.remaining = met.remaining
             self._trade(seq, now, order, met.fills, happened)
             levels: Iterable[Level] = met.levels
-            stopped = _stopped(order, book, FILLS_MAX - len(met.fills))
+            stopped = _stopped(order, book, meetings_max - len(met.fills))
         else:
             touched: dict[int, Level] = {}
-            stopped = self._match(seq, now, order, book, happened, touched)
+            stopped = self._match(seq, now, order, book, happened, touched, meetings_max)
             levels = touched.values()
         opposite: Side = "sell" if order.side == "buy" else "buy"
-        changes = _level_changes(order.instrument, opposite, levels)
+        changes = level_changes(order.instrument, opposite, levels)
         filled = order.quantity - order.remaining
         if stopped:
             move(order, "cancelled", stopped, seq, now)
@@ -200,7 +210,7 @@ class Engine:
         else:
             move(order, "partially_filled" if filled else "open", reasons.NONE, seq, now)
             level = book.rest(order)
-            changes += _level_changes(order.instrument, order.side, (level,))
+            changes += level_changes(order.instrument, order.side, (level,))
             return changes
         self.orders.close(order)
         return changes
@@ -237,13 +247,13 @@ class Engine:
         book: OrderBook,
         happened: list[Event],
         levels: dict[int, Level],
+        meetings: int,
     ) -> int:
         """Trade for as long as the client does not meet itself in a way that ends it.
 
         Returns why what is left must be cancelled, or `NONE`.
         """
         mode, avoid = order.self_trade_prevention, order.client_id
-        meetings = FILLS_MAX
         while True:
             met = book.match(order.side, order.price, order.remaining, meetings, avoid)
             order.remaining = met.remaining
@@ -345,7 +355,7 @@ class Engine:
         level = self._cancel_resting(seq, now, order)
         return (
             OrderCancelled(order.state()),
-            *_level_changes(order.instrument, order.side, (level,)),
+            *level_changes(order.instrument, order.side, (level,)),
         )
 
     def _cancel_resting(self, seq: Seq, now: Micros, order: Order) -> Level:
@@ -370,7 +380,7 @@ class Engine:
             happened.append(OrderCancelled(order.state()))
         closed = len(happened)
         for (instrument, side, _price), level in levels.items():
-            happened += _level_changes(instrument, side, (level,))
+            happened += level_changes(instrument, side, (level,))
         return (OrdersCancelled(command.client_id, closed, len(chosen) - closed), *happened)
 
     # Amending
@@ -392,12 +402,12 @@ class Engine:
             return self._reduce(seq, now, order, quantity)
         book = self.books[order.instrument]
         left = book.remove(order)
-        before = _level_changes(order.instrument, order.side, (left,))
+        before = level_changes(order.instrument, order.side, (left,))
         order.remaining += quantity - order.quantity
         order.quantity, order.price = quantity, price
         happened: list[Event] = []
-        changes = self._enter(seq, now, order, book, happened)
-        changes = _newest_of_each_level(before + changes)
+        changes = self.enter(seq, now, order, book, happened, FILLS_MAX)
+        changes = newest_of_each_level(before + changes)
         return (OrderAmended(order.state()), *happened, *changes)
 
     def _amend_refusal(self, order: Order, price: int, quantity: Lots) -> int:
@@ -415,17 +425,17 @@ class Engine:
 
     def _reduce(self, seq: Seq, now: Micros, order: Order, quantity: Lots) -> Events:
         """Lower the quantity without losing priority."""
-        cut = order.quantity - quantity
-        ladder = self.books[order.instrument].side(order.side)
-        level = ladder.levels[order.price * ladder.sign]
-        level.quantity -= cut
-        order.quantity = quantity
-        order.remaining -= cut
+        level = self.books[order.instrument].reduce(order, order.quantity - quantity)
         move(order, order.status, order.reason, seq, now)
         return (
             OrderAmended(order.state()),
-            *_level_changes(order.instrument, order.side, (level,)),
+            *level_changes(order.instrument, order.side, (level,)),
         )
+
+    # Quoting
+
+    def _quote(self, seq: Seq, now: Micros, command: Quote) -> Events:
+        return quote(self, seq, now, command, meetings_max=FILLS_MAX)
 
 
 def _stopped(order: Order, book: OrderBook, meetings: int) -> int:
@@ -445,19 +455,3 @@ def _within_limits(instrument: Instrument, price: int, quantity: Lots) -> bool:
         0 < price <= instrument.price_ticks_max
         and instrument.notional_min <= price * quantity <= instrument.notional_max
     )
-
-
-def _level_changes(instrument: str, side: Side, levels: Iterable[Level]) -> list[Event]:
-    return [
-        LevelChanged(instrument, side, level.price, level.quantity, len(level.queue))
-        for level in levels
-    ]
-
-
-def _newest_of_each_level(changes: list[Event]) -> list[Event]:
-    """One change a level: where a command touched it twice, the last one counts."""
-    newest: dict[tuple[str, str, int], Event] = {}
-    for change in changes:
-        assert isinstance(change, LevelChanged)
-        newest[change.instrument, change.side, change.price] = change
-    return list(newest.values())

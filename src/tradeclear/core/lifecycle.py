@@ -28,7 +28,8 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
 class Order(Struct, gc=False):
     """An order while the core knows it. The book touches the first six fields only.
 
-    `place` numbers the order within its price level (`book.py`). The rest is as in `OrderState`.
+    `place` numbers the order within its price level (`book.py`), `number` among its client's
+    (`orders.py`). The rest is as in `OrderState`.
     """
 
     order_id: str
@@ -50,6 +51,7 @@ class Order(Struct, gc=False):
     updated_at: Micros = 0
     sequence: Seq = 0
     updated_sequence: Seq = 0
+    number: int = 0
 
     @property
     def closed(self) -> bool:

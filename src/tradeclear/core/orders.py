@@ -6,18 +6,25 @@ have closed.
 
 from collections.abc import Iterator
 from heapq import merge
+from typing import Final
 
 from msgspec import Struct
 
 from tradeclear.core.lifecycle import Order
 from tradeclear.model.units import Seq
 
+SIBLINGS_BITS: Final = 8
+"""A client's orders of one command are told apart by so many bits below its sequence."""
+
 
 class Client(Struct, gc=False):
-    """One client's remembered orders by sequence: the open ones, the closed ones as they closed."""
+    """One client's remembered orders by number: the open ones, the closed ones as they closed.
 
-    open: dict[Seq, Order]
-    closed: dict[Seq, Order]
+    An order's number is its sequence, and its place among those of the same command.
+    """
+
+    open: dict[int, Order]
+    closed: dict[int, Order]
 
 
 class OrderTable:
@@ -37,20 +44,24 @@ class OrderTable:
     def open_count(self) -> int:
         return len(self.by_id) - len(self._closed)
 
-    def add(self, order: Order) -> None:
-        """Enter a new open order. It must be closed by `close` when it can trade no more."""
+    def add(self, order: Order, sibling: int = 0) -> None:
+        """Enter a new open order. It must be closed by `close` when it can trade no more.
+
+        `sibling` numbers the orders of one command.
+        """
         self.by_id[order.order_id] = order
         client = self.clients.get(order.client_id)
         if client is None:
             self.clients[order.client_id] = client = Client({}, {})
-        client.open[order.sequence] = order
+        number = order.number = (order.sequence << SIBLINGS_BITS) + sibling
+        client.open[number] = order
 
     def close(self, order: Order) -> None:
         """Note that `order` closed, and forget the oldest closed one where there are too many."""
         client = self.clients[order.client_id]
-        sequence = order.sequence
-        del client.open[sequence]
-        client.closed[sequence] = order
+        number = order.number
+        del client.open[number]
+        client.closed[number] = order
         self._closed[self._closed_next] = order
         self._closed_next += 1
         if len(self._closed) > self._closed_max:
@@ -80,7 +91,7 @@ class OrderTable:
     def _drop(self, order: Order) -> None:
         del self.by_id[order.order_id]
         client = self.clients[order.client_id]
-        del client.closed[order.sequence]
+        del client.closed[order.number]
         if not client.closed and not client.open:
             del self.clients[order.client_id]
 
@@ -100,17 +111,20 @@ class OrderTable:
         client = self.clients.get(client_id)
         if client is None:
             return
-        seqs: Iterator[Seq] = reversed(client.open)
+        numbers: Iterator[int] = reversed(client.open)
         if not open_only:
-            seqs = merge(seqs, sorted(client.closed, reverse=True), reverse=True)
-        for seq in seqs:
-            if before is None or seq < before:
-                yield client.open.get(seq) or client.closed[seq]
+            numbers = merge(numbers, sorted(client.closed, reverse=True), reverse=True)
+        for number in numbers:
+            if before is None or number >> SIBLINGS_BITS < before:
+                yield client.open.get(number) or client.closed[number]
 
     def load(self, orders: list[Order], closed: list[Order]) -> None:
         """Fill an empty table with open `orders` and `closed` ones (in order of closing)."""
-        everyone = sorted(orders + closed, key=lambda order: order.sequence)
+        everyone = sorted(orders + closed, key=lambda order: (order.sequence, order.order_id))
+        sibling, last = 0, 0
         for order in everyone:
-            self.add(order)
+            sibling = sibling + 1 if order.sequence == last else 0
+            last = order.sequence
+            self.add(order, sibling)
         for order in closed:
             self.close(order)

@@ -54,7 +54,8 @@ def list_orders(
 ) -> OrderPage:
     """Orders of a client (None: of all) in one of `statuses` (none given: any), newest first.
 
-    The page may hold fewer than `limit` although there are more.
+    The page may hold fewer than `limit` although there are more, and more by the rest of one
+    command's orders: it ends where a sequence ends.
     """
     if client_id is None:
         orders = _newest(engine, before)
@@ -63,7 +64,7 @@ def list_orders(
     page: list[OrderState] = []
     last = before
     for looked_at, order in enumerate(orders):
-        if len(page) == limit or looked_at == SCAN_MAX:
+        if (len(page) >= limit or looked_at >= SCAN_MAX) and order.sequence != last:
             return OrderPage(page, last)
         last = order.sequence
         if not statuses or order.status in statuses:

@@ -91,4 +91,18 @@ class Configure(_Command, frozen=True, tag=5):
     idempotency: None = None
 
 
-Command: TypeAlias = PlaceOrder | CancelOrder | AmendOrder | CancelAll | Configure
+class Quote(_Command, frozen=True, tag=6):
+    """Bring what a client has resting at these prices to these quantities (0: nothing).
+
+    Levels are (price, quantity), bids below asks; prices that are not named stay as they are. It
+    is how a feed makes a book follow another one: a command a change, however many levels it has.
+    """
+
+    client_id: str
+    instrument: str
+    bids: tuple[tuple[Ticks, Lots], ...] = ()
+    asks: tuple[tuple[Ticks, Lots], ...] = ()
+    idempotency: Idempotency | None = None
+
+
+Command: TypeAlias = PlaceOrder | CancelOrder | AmendOrder | CancelAll | Configure | Quote

@@ -93,6 +93,25 @@ class Configured(_Event, frozen=True, tag=8):
     forgotten: int = 0
 
 
+class Quoted(_Event, frozen=True, tag=9):
+    """What a quote did: orders entered, lowered, cancelled; levels that it could not bring there.
+
+    A level is left when too many orders are open, or the command has met too many.
+    """
+
+    client_id: str
+    entered: int = 0
+    lowered: int = 0
+    cancelled: int = 0
+    left: int = 0
+
+
+class OrderEntered(_Event, frozen=True, tag=10):
+    """A quote's order, after it has met the book: resting, filled, or cut short."""
+
+    order: OrderState
+
+
 Event: TypeAlias = (
     OrderPlaced
     | TradeExecuted
@@ -102,6 +121,8 @@ Event: TypeAlias = (
     | LevelChanged
     | OrdersCancelled
     | Configured
+    | Quoted
+    | OrderEntered
 )
 
 

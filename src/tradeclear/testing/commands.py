@@ -22,6 +22,7 @@ from tradeclear.model.commands import (
     Idempotency,
     Limits,
     PlaceOrder,
+    Quote,
 )
 from tradeclear.model.instrument import Instrument
 from tradeclear.model.order import SelfTradePrevention, TimeInForce
@@ -29,6 +30,7 @@ from tradeclear.model.units import TICK_LOTS_MAX, Lots, Micros, Ticks
 
 FILLS_MAX: Final = 12
 CANCELS_MAX: Final = 7
+QUOTED_ORDERS_MAX: Final = 3
 EMPTY_LEVELS_MAX: Final = 4
 """Caps of one command and of a ladder that these streams reach (see `differential.py`)."""
 
@@ -142,8 +144,10 @@ class _Crowd:
             return self._place()
         if share < self._mood.place + self._mood.cancel:
             return self._cancel()
-        if share < 98:
+        if share < 96:
             return self._amend()
+        if share < 98:
+            return self._quote()
         return self._cancel_all()
 
     def _chance(self, percent: int) -> bool:
@@ -230,6 +234,27 @@ class _Crowd:
     def _cancel_all(self) -> CancelAll:
         name = self._name() if self._chance(50) else None
         return CancelAll(self._client(), instrument=name)
+
+    def _quote(self) -> Quote:
+        """A ladder around the middle by somebody who may have other orders there too."""
+        random, mood = self._random, self._mood
+        apart = random.choice((0, 1, 1, 1, 2))
+        middle = MIDDLE + random.randint(-mood.spread, mood.spread)
+        levels = random.choice((0, 1, 3, 8))
+        bids = [(middle - apart - away, self._quoted()) for away in range(levels)]
+        asks = [
+            (middle + apart + away, self._quoted()) for away in range(random.choice((0, levels)))
+        ]
+        if self._chance(2):
+            bids += bids[:1]
+        return Quote(self._client(), self._name(), tuple(bids), tuple(asks))
+
+    def _quoted(self) -> Lots:
+        return (
+            self._random.choice((0, 1, *self._mood.lots, *self._mood.lots))
+            if self._chance(98)
+            else -1
+        )
 
     def _with_key(self, command: Command) -> Command:
         """Now and then with an idempotency key: new, sent again, or used for something else."""

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from tradeclear.core import engine as core
-from tradeclear.core import ladder
+from tradeclear.core import ladder, quoting
 from tradeclear.core.engine import Engine, Events
 from tradeclear.model.commands import Command, Idempotency, PlaceOrder
 from tradeclear.model.errors import KeyReused
@@ -28,13 +28,21 @@ from tradeclear.model.events import (
     LevelChanged,
     OrderAmended,
     OrderCancelled,
+    OrderEntered,
     OrderPlaced,
     OrdersCancelled,
+    Quoted,
     TradeExecuted,
 )
 from tradeclear.model.order import OrderState, Side
 from tradeclear.model.units import Micros, Seq
-from tradeclear.testing.commands import CANCELS_MAX, EMPTY_LEVELS_MAX, FILLS_MAX, commands
+from tradeclear.testing.commands import (
+    CANCELS_MAX,
+    EMPTY_LEVELS_MAX,
+    FILLS_MAX,
+    QUOTED_ORDERS_MAX,
+    commands,
+)
 from tradeclear.testing.invariants import Watch
 from tradeclear.testing.reference import Outcome, ReferenceExchange, ReferenceTrade
 
@@ -55,6 +63,7 @@ def small_caps() -> Iterator[None]:
     """Let every engine's caps be small enough for small books to reach."""
     with (
         mock.patch.multiple(core, FILLS_MAX=FILLS_MAX, CANCELS_MAX=CANCELS_MAX),
+        mock.patch.object(quoting, "ORDERS_MAX", QUOTED_ORDERS_MAX),
         mock.patch.object(ladder, "EMPTY_LEVELS_MAX", EMPTY_LEVELS_MAX),
     ):
         yield
@@ -65,7 +74,7 @@ class Differential:
 
     def __init__(self) -> None:
         self.engine = Engine()
-        self.reference = ReferenceExchange(FILLS_MAX, CANCELS_MAX)
+        self.reference = ReferenceExchange(FILLS_MAX, CANCELS_MAX, QUOTED_ORDERS_MAX)
         self.applied: Seq = 0
         self._watch = Watch(self.engine)
         self._trace: deque[str] = deque(maxlen=TRACE_COMMANDS)
@@ -154,6 +163,9 @@ def as_outcome(seq: Seq, now: Micros, command: Command, events: Events) -> Outco
             case OrderAmended(order=order):
                 assert not order.closed, order
                 happened.append(order)
+            case OrderEntered(order=order):
+                assert order.sequence == seq, order
+                happened.append(order)
             case _:
                 assert isinstance(event, LevelChanged), event
     match first:
@@ -168,6 +180,8 @@ def as_outcome(seq: Seq, now: Micros, command: Command, events: Events) -> Outco
         case OrdersCancelled():
             assert first.cancelled == len(happened), first
             return Outcome(happened=tuple(happened), remaining=first.remaining)
+        case Quoted():
+            return Outcome(happened=tuple(happened), remaining=first.left)
         case Configured():
             return Outcome(forgotten=first.forgotten)
         case _:

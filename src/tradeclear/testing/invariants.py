@@ -16,6 +16,7 @@ from tradeclear.model.events import (
     LevelChanged,
     OrderAmended,
     OrderCancelled,
+    OrderEntered,
     OrderPlaced,
     TradeExecuted,
 )
@@ -105,7 +106,9 @@ class Watch:
                     event.maker_remaining_quantity,
                     closed=not event.maker_remaining_quantity,
                 )
-            case OrderCancelled(order=order) | OrderAmended(order=order):
+            case (
+                OrderCancelled(order=order) | OrderAmended(order=order) | OrderEntered(order=order)
+            ):
                 self._tell_state(order)
             case CommandRefused(order=OrderState() as order) if not order.closed:
                 assert self._filled[order.order_id] == order.filled_quantity, "refused, yet changed"

@@ -20,6 +20,7 @@ from tradeclear.model.commands import (
     Idempotency,
     Limits,
     PlaceOrder,
+    Quote,
 )
 from tradeclear.model.instrument import Instrument
 from tradeclear.model.order import (
@@ -36,6 +37,10 @@ FILLS_MAX: Final = 10_000
 """Orders that one command may meet: fills and prevented self-trades together."""
 CANCELS_MAX: Final = 10_000
 """Orders that one cancel-all may close."""
+QUOTED_LEVELS_MAX: Final = 50
+"""Prices a side that one quote may name."""
+QUOTED_ORDERS_MAX: Final = 16
+"""Orders that quotes leave at one price."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +70,9 @@ class Outcome:
     """The order it spoke of, afterwards."""
     happened: tuple["ReferenceTrade | OrderState", ...] = ()
     """What it did to resting orders, in this order: trades; orders that it cancelled (on its way,
-    or all those of a cancel-all) or that self-trade prevention left open with less."""
+    or all those of a cancel-all) or left open with less; a quote's own orders as it left them."""
     remaining: int = 0
-    """Orders that a cancel-all left open."""
+    """Orders that a cancel-all left open, levels that a quote left as they were."""
     forgotten: int = 0
     """Closed orders that a change of grid wiped from memory."""
 
@@ -136,12 +141,19 @@ class ReferenceOrder:
 class ReferenceExchange:
     """Answers every command by the rules; slow, small and obvious.
 
-    `fills_max` and `cancels_max` are the caps of one command, so that tests can reach them.
+    `fills_max` and `cancels_max` are the caps of one command, `quoted_orders_max` that of quotes'
+    orders at one price, so that tests can reach them.
     """
 
-    def __init__(self, fills_max: int = FILLS_MAX, cancels_max: int = CANCELS_MAX) -> None:
+    def __init__(
+        self,
+        fills_max: int = FILLS_MAX,
+        cancels_max: int = CANCELS_MAX,
+        quoted_orders_max: int = QUOTED_ORDERS_MAX,
+    ) -> None:
         self.fills_max = fills_max
         self.cancels_max = cancels_max
+        self.quoted_orders_max = quoted_orders_max
         self.instruments: list[Instrument] = []
         self.limits = Limits()
         self.open: list[ReferenceOrder] = []
@@ -170,6 +182,8 @@ class ReferenceExchange:
                 return self._cancel_all(command)
             case Configure():
                 return self._configure(command)
+            case Quote():
+                return self._quote(command)
 
     # What can be asked.
 
@@ -201,7 +215,7 @@ class ReferenceExchange:
             orders[order.price] += 1
         return [(price, quantities[price], orders[price]) for price in quantities]
 
-    # The five commands.
+    # The six commands.
 
     def _place(self, command: PlaceOrder) -> Outcome:
         instrument = self._instrument(command.instrument)
@@ -298,6 +312,75 @@ class ReferenceExchange:
         self._forget_keys()
         return Outcome(forgotten=forgotten)
 
+    def _quote(self, command: Quote) -> Outcome:
+        instrument = self._instrument(command.instrument)
+        if instrument is None or not instrument.trading:
+            return Outcome(refused=reasons.UNKNOWN_INSTRUMENT)
+        wanted: list[tuple[Side, Ticks, Lots]] = [("buy", *level) for level in command.bids]
+        wanted += [("sell", *level) for level in command.asks]
+        if not quotable(instrument, command, wanted):
+            return Outcome(refused=reasons.OUTSIDE_LIMITS)
+        for side, price, quantity in wanted:
+            surplus = sum(order.remaining for order in self._own(command, side, price)) - quantity
+            for order in reversed(self._own(command, side, price)):
+                if surplus > 0:
+                    less = min(surplus, order.remaining)
+                    surplus -= less
+                    if less == order.remaining:
+                        self._close(order, "cancelled", reasons.NONE)
+                    else:
+                        order.quantity -= less
+                        self._stamp(order)
+                    self._happened.append(order.state())
+        entered = left = met = 0
+        for side, price, quantity in wanted:
+            own = self._own(command, side, price)
+            missing = quantity - sum(order.remaining for order in own)
+            if missing <= 0:
+                continue
+            order_id = f"{command.client_id}:{self._seq}:{entered:03}"
+            grows = len(own) >= self.quoted_orders_max
+            room = self.limits.open_orders_max - len(self.open) + (1 if grows else 0)
+            if room <= 0 or met >= self.fills_max or self.find(order_id) is not None:
+                left += 1
+                continue
+            if grows:
+                missing += own[-1].remaining
+                self._close(own[-1], "cancelled", reasons.NONE)
+                self._happened.append(own[-1].state())
+            order = self._quoted(command, order_id, side, price, missing)
+            before = len(self._happened)
+            self._match(order, self.fills_max - met)
+            met += len(self._happened) - before
+            entered += 1
+            self._happened.append(order.state())
+        return Outcome(happened=tuple(self._happened), remaining=left)
+
+    def _own(self, command: Quote, side: Side, price: Ticks) -> list[ReferenceOrder]:
+        """What the client of a quote has resting at a price, in the order of the queue."""
+        queue = self.queue(command.instrument, side)
+        return [o for o in queue if o.price == price and o.client_id == command.client_id]
+
+    def _quoted(
+        self, command: Quote, order_id: str, side: Side, price: Ticks, quantity: Lots
+    ) -> ReferenceOrder:
+        return ReferenceOrder(
+            order_id=order_id,
+            client_id=command.client_id,
+            instrument=command.instrument,
+            side=side,
+            type="limit",
+            price=price,
+            quantity=quantity,
+            time_in_force="gtc",
+            post_only=False,
+            self_trade_prevention="cancel_resting",
+            created_at=self._now,
+            updated_at=self._now,
+            sequence=self._seq,
+            updated_sequence=self._seq,
+        )
+
     # Rules.
 
     def _why_rejected(self, order: ReferenceOrder) -> int:
@@ -339,14 +422,15 @@ class ReferenceExchange:
                 return reasons.AMEND_WOULD_CROSS
         return reasons.NONE
 
-    def _match(self, order: ReferenceOrder) -> None:
+    def _match(self, order: ReferenceOrder, meetings_max: int | None = None) -> None:
         """Let an order that is in no queue meet what it crosses, then close it or let it rest."""
+        meetings_max = self.fills_max if meetings_max is None else meetings_max
         met = 0
         while order.remaining > 0:
             resting = self._next_against(order)
             if resting is None:
                 break
-            if met == self.fills_max:
+            if met == meetings_max:
                 return self._close(order, "cancelled", reasons.TOO_MANY_FILLS)
             met += 1
             if resting.client_id != order.client_id or order.self_trade_prevention == "none":
@@ -469,6 +553,24 @@ def within_limits(instrument: Instrument, kind: OrderType, price: Ticks, quantit
     if not 1 <= price <= instrument.price_ticks_max:
         return False
     return instrument.notional_min <= price * quantity <= instrument.notional_max
+
+
+def quotable(
+    instrument: Instrument, command: Quote, wanted: list[tuple[Side, Ticks, Lots]]
+) -> bool:
+    """Whether a quote's levels can all be brought about."""
+    if len(command.bids) > QUOTED_LEVELS_MAX or len(command.asks) > QUOTED_LEVELS_MAX:
+        return False
+    if len({(side, price) for side, price, _ in wanted}) != len(wanted):
+        return False
+    for _side, price, quantity in wanted:
+        if not 1 <= price <= instrument.price_ticks_max or quantity < 0:
+            return False
+        if quantity > instrument.quantity_lots_max or price * quantity > instrument.notional_max:
+            return False
+    bids = [price for price, quantity in command.bids if quantity > 0]
+    asks = [price for price, quantity in command.asks if quantity > 0]
+    return all(bid < ask for bid in bids for ask in asks)
 
 
 def grid(instrument: Instrument) -> tuple[Fraction, Fraction]:
