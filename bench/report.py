@@ -28,6 +28,7 @@ from measurements import (
     matching,
     overload,
     recovery,
+    streams,
     websocket,
 )
 from measurements.bench import FULL, QUICK, Bench
@@ -41,6 +42,7 @@ MEASUREMENTS: Final[tuple[ModuleType, ...]] = (
     http_orders,
     fixed_rate,
     websocket,
+    streams,
     idle,
     matching,
     recovery,

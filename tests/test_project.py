@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "tradeclear"
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-embedded.lock")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 # Home folders, file addresses, and wherever this checkout lies. Spelled in pieces, so that this
@@ -105,9 +105,17 @@ def test_dev_lock_holds_the_dev_group() -> None:
     )
 
 
-def test_dev_lock_repeats_every_runtime_pin() -> None:
-    runtime, dev = pins("requirements.lock"), pins("requirements-dev.lock")
-    assert {name: dev.get(name) for name in runtime} == runtime
+def test_embedded_lock_holds_the_extra() -> None:
+    wanted = PYPROJECT["project"]["optional-dependencies"]["embedded"]
+    assert names(wanted) - set(pins("requirements-embedded.lock")) == set()
+
+
+@pytest.mark.parametrize("lock", LOCKS[1:])
+def test_every_lock_repeats_every_runtime_pin_it_needs(lock: str) -> None:
+    runtime, other = pins("requirements.lock"), pins(lock)
+    build = names(PYPROJECT["build-system"]["requires"])
+    needed = runtime if lock == "requirements-dev.lock" else {*runtime} - build
+    assert {name: other.get(name) for name in needed} == {name: runtime[name] for name in needed}
 
 
 def test_build_group_is_what_the_build_backend_asks_for() -> None:

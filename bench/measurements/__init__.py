@@ -2,6 +2,7 @@
 
     http_orders   POST /orders and /orders/batch, beside Express, Fastify and the disk
     websocket     /ws/orders beside Node `ws`
+    streams       /stream to a thousand subscribers, beside Node `ws`
     fixed_rate    latency at 2,000 orders a second, open loop
     idle          one order on an idle server, beside the disk
     matching      the public matching benchmark through the core

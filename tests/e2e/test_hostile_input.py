@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tradeclear.testing.crash import last_sequence
+from tradeclear.testing.crash_comparison import last_sequence
 from tradeclear.testing.server import Connection, Server
 
 GOOD: dict[str, str] = {

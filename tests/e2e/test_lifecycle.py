@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tradeclear.testing.crash import replayed_hash
+from tradeclear.testing.crash_comparison import replayed_hash
 from tradeclear.testing.server import Connection, Server, ServerFailed
 
 EXIT_LOCKED = 75

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import trio
 
-from tradeclear.testing.crash import pages
+from tradeclear.testing.crash_comparison import pages
 from tradeclear.testing.server import Connection, Server
 
 CLIENTS = 1_000

@@ -15,7 +15,7 @@ from tradeclear.supervisor.startup import (
     open_and_recover,
     wanted_configuration,
 )
-from tradeclear.wal.errors import DirectoryLocked
+from tradeclear.wal.errors import DirectoryLocked, SnapshotDamaged
 from tradeclear.wal.posix import PosixStorage
 
 
@@ -64,6 +64,25 @@ def test_a_damaged_snapshot_is_passed_over_for_an_older_one(tmp_path: Path, hist
     recovered = start(tmp_path).recovered
     assert state_hash(recovered.engine) == state_hash(past.engine)
     assert (recovered.snapshot_seq, recovered.replayed) == (21, 25)
+
+
+def test_a_damaged_snapshot_that_a_pruned_log_needs_is_refused(tmp_path: Path, history) -> None:
+    past = history(segment_bytes_max=1000)
+    past.place(20)
+    older = tmp_path / write_snapshot(past.storage, past.engine, perf_counter()).file
+    past.place(20)
+    newest = tmp_path / write_snapshot(past.storage, past.engine, perf_counter()).file
+    past.place(5)
+    past.log.prune(41)
+    past.close()
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    assert older.exists()
+    with pytest.raises(SnapshotDamaged) as refusal:
+        start(tmp_path)
+    assert refusal.value.file == newest.name
+    assert "restore this one from a copy" in str(refusal.value)
 
 
 def test_a_second_process_is_refused(tmp_path: Path, history) -> None:

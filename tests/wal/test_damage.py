@@ -242,6 +242,16 @@ def test_frame_of_another_place_at_the_tail(whole: MemoryStorage) -> None:
     assert agree(changed(whole, last, content + content[at:])).verdict == "damaged"
 
 
+def test_older_segment_behind_the_last(whole: MemoryStorage) -> None:
+    """Its seal names a segment that was read before: the open must not go round in a circle."""
+    first, _, last = segments(whole)
+    end = len(whole.content(last.name))
+    storage = changed(whole, last.name, whole.content(last.name) + whole.content(first.name))
+    report = agree(storage)
+    assert report.damage is not None
+    assert (report.damage.file, report.damage.offset) == (last.name, end)
+
+
 def test_stray_segment(whole: MemoryStorage) -> None:
     first, second, _ = segments(whole)
     stray = f"wal-{first.last_seq:020d}.log"

@@ -1,4 +1,4 @@
-"""One contract for every storage: the real one, and the one of these tests."""
+"""One contract for every storage: the real one, the simulated one, and the one of these tests."""
 
 import os
 import subprocess
@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tradeclear.testing.simulated_storage import SimulatedStorage
 from tradeclear.wal import DirectoryLocked, Log, PosixStorage, Storage
 
 from .memory_storage import MemoryStorage
 
 
-@pytest.fixture(params=["posix", "memory"])
+@pytest.fixture(params=["posix", "memory", "simulated"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
     if request.param == "memory":
         yield MemoryStorage()
+    elif request.param == "simulated":
+        yield SimulatedStorage()
     else:
         posix = PosixStorage(tmp_path)
         yield posix

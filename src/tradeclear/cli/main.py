@@ -6,7 +6,12 @@ import typer
 
 from tradeclear import __version__
 from tradeclear.cli import wal
+from tradeclear.cli.crash import crash
+from tradeclear.cli.depth_reader import depth_reader
+from tradeclear.cli.fuzz import fuzz
 from tradeclear.cli.serve import serve
+from tradeclear.cli.simulate import simulate
+from tradeclear.cli.venue_sim import venue_sim
 
 app = typer.Typer(
     name="tradeclear",
@@ -16,6 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(depth_reader)
+app.command()(crash)
+app.command()(fuzz)
+app.command()(simulate)
+app.command()(venue_sim)
 app.add_typer(wal.app)
 
 

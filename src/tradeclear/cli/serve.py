@@ -1,7 +1,7 @@
 """`tradeclear serve`: run the exchange until it is told to stop."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +21,14 @@ def serve(
         Path | None,
         typer.Option(help="TOML file with settings; TRADECLEAR_… variables win over it."),
     ] = None,
+    feed: Annotated[
+        Literal["off", "binance", "shadow"] | None,
+        typer.Option(help="Follow Binance's market; shadow: let it live in our book, too [off]."),
+    ] = None,
+    redis: Annotated[
+        bool | None,
+        typer.Option("--redis/--no-redis", help="Mirror the books in Redis [on, if there is one]."),
+    ] = None,
 ) -> None:
     """Run the exchange. It is ready when it prints its address.
 
@@ -29,7 +37,12 @@ def serve(
     """
     try:
         settings = load_settings(
-            config, host=host, port=port, wal_dir=None if wal_dir is None else str(wal_dir)
+            config,
+            host=host,
+            port=port,
+            wal_dir=None if wal_dir is None else str(wal_dir),
+            feed=feed,
+            redis=redis,
         )
     except SettingsError as error:
         typer.echo(f"tradeclear: {error}", err=True)

@@ -1,5 +1,6 @@
 """Running the exchange from the command line: from settings to an exit code."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NoReturn
 
@@ -49,25 +50,27 @@ LAST_LINES_S: Final = 2.0
 
 def serve_until_stopped(settings: Settings) -> None:
     """Run the exchange; returns after an orderly stop, else exits with the code that says why."""
+
+    def ready(address: str) -> None:
+        typer.echo(f"tradeclear is ready on {address}")
+
+    run_until_stopped(
+        settings,
+        partial(run, settings, ready=ready, progress=partial(progress, "replaying the log")),
+    )
+
+
+def run_until_stopped(settings: Settings, main: Callable[[], Awaitable[None]]) -> None:
+    """Run `main`, logging as the settings say. What it raises becomes an exit code."""
     configure_logs(level=settings.log_level, json=settings.log_json)
     try:
-        _run(settings)
+        trio.run(main)
     except BaseExceptionGroup as group:
         _explain(group)
     except tuple(EXITS) as error:
         _explain(error)
     finally:
         lines.finish(LAST_LINES_S)
-
-
-def _run(settings: Settings) -> None:
-    def ready(address: str) -> None:
-        typer.echo(f"tradeclear is ready on {address}")
-
-    async def main() -> None:
-        await run(settings, ready=ready, progress=partial(progress, "replaying the log"))
-
-    trio.run(main)
 
 
 def _explain(error: BaseException) -> None:

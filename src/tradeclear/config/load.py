@@ -18,6 +18,9 @@ DECIMAL_SETTINGS = frozenset(
     | {"notional_min", "notional_max"}
 )
 
+PLAIN_NAMES = ("PORT", "REDIS_URL", "REDIS_HOST", "REDIS_PORT")
+"""Variables that are understood without the prefix, too."""
+
 
 class SettingsError(TradeclearError):
     """The configuration can't be used; the text names the setting, where it stands, and why."""
@@ -42,6 +45,7 @@ def load_settings(
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(str(error), file)) from None
     define_instruments(settings)
+    _check_shadow(settings)
     return settings
 
 
@@ -59,6 +63,18 @@ def define_instruments(settings: Settings) -> tuple[Instrument, ...]:
     if not instruments:
         raise SettingsError("instruments: at least one is needed")
     return tuple(instruments.values())
+
+
+def _check_shadow(settings: Settings) -> None:
+    """Raises `SettingsError`."""
+    if settings.shadow_quotes_client == settings.shadow_trades_client:
+        raise SettingsError("shadow_trades_client: must differ from shadow_quotes_client")
+    names = [instrument.name for instrument in settings.instruments]
+    if settings.feed == "shadow" and settings.shadow_instrument not in names:
+        raise SettingsError(
+            f"shadow_instrument: {settings.shadow_instrument!r} is none of the instruments: "
+            f"choose from {', '.join(names)}"
+        )
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -87,8 +103,9 @@ def _decimals_as_text(table: Any) -> Any:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    if environment.get("PORT"):
-        values["port"] = environment["PORT"]
+    for name in PLAIN_NAMES:
+        if environment.get(name):
+            values[name.lower()] = environment[name]
     for name, text in environment.items():
         if not name.startswith(ENVIRONMENT_PREFIX) or name == "TRADECLEAR_DATA":
             continue

@@ -1,8 +1,9 @@
 """The Quart-Trio app: every route of the front door, mounted from one table."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, Final
 
 from quart import Response, has_websocket_context, request, websocket
@@ -11,7 +12,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.routing import MapAdapter
 
-from tradeclear.gateway import order_socket
+from tradeclear.gateway import guard, order_socket
 from tradeclear.gateway.admin import Admin
 from tradeclear.gateway.batch import BatchRoutes
 from tradeclear.gateway.description import Description
@@ -30,6 +31,9 @@ from tradeclear.gateway.problems import (
 from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
 from tradeclear.gateway.refusals import refusal
 from tradeclear.gateway.routing import Call, Route, one_key, read_query
+from tradeclear.gateway.streams import web_socket
+from tradeclear.gateway.streams.event_stream import EventStream
+from tradeclear.gateway.streams.streams import Streams
 from tradeclear.model.errors import TradeclearError
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.telemetry.events import REQUEST_FAILED
@@ -41,21 +45,36 @@ BODY_TIMEOUT_S: Final = 10.0
 
 
 class App(QuartTrio):
-    """Quart behind a `Guard`. A route is found by method and path alone: no header can upset it."""
+    """Quart behind a `Guard`. A route is found by method and path alone: no header can upset it.
 
-    def __init__(self, metrics: Metrics, *, body_bytes_max: int, body_timeout_s: float) -> None:
+    `beside`: apps for single paths that Quart does not see.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        body_bytes_max: int,
+        body_timeout_s: float,
+        beside: Mapping[str, guard.App] = MappingProxyType({}),
+    ) -> None:
         super().__init__("tradeclear", static_folder=None)
         self.url_map.strict_slashes = False
         self.url_map.merge_slashes = False
         # The guard has read the body, and the server watches over the writing.
         self.config.update(MAX_CONTENT_LENGTH=None, BODY_TIMEOUT=None, RESPONSE_TIMEOUT=None)
-        inner: Any = super().asgi_app
+        self._quart: Final[Any] = super().asgi_app
+        self._beside: Final = beside
         self._guard: Final = Guard(
-            inner, metrics, body_bytes_max=body_bytes_max, body_timeout_s=body_timeout_s
+            self._choose, metrics, body_bytes_max=body_bytes_max, body_timeout_s=body_timeout_s
         )
 
     async def asgi_app(self, scope: Any, receive: Any, send: Any) -> None:
         await self._guard(scope, receive, send)
+
+    async def _choose(self, scope: Any, receive: Any, send: Any) -> None:
+        app = self._beside.get(scope["path"]) if scope["type"] == "http" else None
+        await (app or self._quart)(scope, receive, send)
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         if request is None:
@@ -80,11 +99,14 @@ def create_app(
     body_bytes_max: int = BODY_BYTES_MAX,
     body_timeout_s: float = BODY_TIMEOUT_S,
     routes: Sequence[Route] = (),
+    streams: Streams | None = None,
+    sockets: Mapping[str, Callable[[], Awaitable[None]]] = MappingProxyType({}),
     clock: Callable[[], float] = monotonic,
 ) -> App:
     """The app over `exchange`. A rate of 0 is no limit. `routes`: more of them, from elsewhere.
 
-    `limits`, where another door shares them, take the place of the four numbers.
+    `limits`, where another door shares them, take the place of the four numbers. Without `streams`
+    there are none. `sockets`: paths of more WebSockets, and who serves a connection.
     """
     limits = limits or RateLimits(
         client=TokenBuckets(rate_per_s=client_rate_per_s, burst=client_burst, clock=clock),
@@ -98,15 +120,31 @@ def create_app(
         *Admin(exchange, metrics).routes(),
         *routes,
     )
-    app = App(metrics, body_bytes_max=body_bytes_max, body_timeout_s=body_timeout_s)
-    description = Description(described, version("tradeclear"))
+    event_streams = () if streams is None else (EventStream(streams, limits),)
+    app = App(
+        metrics,
+        body_bytes_max=body_bytes_max,
+        body_timeout_s=body_timeout_s,
+        beside={one.route.path: one for one in event_streams},
+    )
+    told = (*described, *(one.route for one in event_streams))
+    description = Description(told, version("tradeclear"))
     for route in (*described, *description.routes()):
         mount(app, route, limits)
     messages = OrderMessages(exchange, limits, metrics)
     app.add_websocket(order_socket.PATH, "order_socket", order_socket.order_socket(messages))
+    if streams is not None:
+        app.add_websocket(web_socket.PATH, "stream", web_socket.stream_socket(streams, limits))
+    for path, socket in sockets.items():
+        app.add_websocket(path, path.strip("/"), socket)
+    handle_errors(app)
+    return app
+
+
+def handle_errors(app: App) -> None:
+    """Have every refusal and fault answered as a problem."""
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _fault)
-    return app
 
 
 def mount(app: App, route: Route, limits: RateLimits) -> None:

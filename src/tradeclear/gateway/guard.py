@@ -29,8 +29,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BODY_PIECES_MAX: Final = 16_384
-"""A body in more pieces than that is an attack: each costs more than its bytes."""
+BODY_PIECES_MAX: Final = 2_048
+"""A body in more pieces than that is an attack: each costs a turn of the loop. The largest body
+fits in half as many segments of the smallest network."""
 
 ROUTE: Final = "tradeclear.route"
 """Where the app notes in the scope which route it was, for the count of requests."""

@@ -73,6 +73,10 @@ KINDS: Final[dict[int, Kind]] = {
         Kind(1016, "not_ready", 503, "The exchange can't take orders now"),
         Kind(1017, "snapshot_failed", 503, "The snapshot could not be written"),
         Kind(1018, "internal_error", 503, "A fault of ours"),
+        Kind(1019, "too_many_subscriptions", 409, "The connection is subscribed to too much"),
+        Kind(1030, "copy_unavailable", 503, "The copy of the book is too old or out of reach"),
+        Kind(1040, "no_market", 404, "No outside market is followed"),
+        Kind(1041, "market_stale", 503, "What is known of the outside market is too old"),
     )
 }
 """Code to kind."""
@@ -81,7 +85,11 @@ KINDS: Final[dict[int, Kind]] = {
     MALFORMED_BODY, INVALID_FIELD, MALFORMED_REQUEST, UNKNOWN_ROUTE, METHOD_NOT_ALLOWED, AGED_OUT,
     REQUEST_TIMEOUT, BODY_TOO_LARGE, HEADERS_TOO_LARGE, KEY_REUSED, QUARANTINED, RATE_LIMITED,
     OVERLOADED, STOPPING, OUTCOME_UNKNOWN, NOT_READY, SNAPSHOT_FAILED, INTERNAL_ERROR,
-) = (KINDS[code] for code in range(1001, 1019))  # fmt: skip
+    TOO_MANY_SUBSCRIPTIONS,
+) = (KINDS[code] for code in range(1001, 1020))  # fmt: skip
+COPY_UNAVAILABLE: Final = KINDS[1030]
+NO_MARKET: Final = KINDS[1040]
+MARKET_STALE: Final = KINDS[1041]
 UNKNOWN_ORDER: Final = KINDS[reasons.UNKNOWN_ORDER]
 
 

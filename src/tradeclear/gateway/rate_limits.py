@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from tradeclear.model.errors import TradeclearError
+from tradeclear.model.errors import InvalidField, TradeclearError
 
 BUCKETS_MAX: Final = 100_000
 ADDRESSES_CACHED: Final = 4096
@@ -84,11 +84,21 @@ class TokenBuckets:
 
 
 class RateLimits:
-    """The limits a client and an address. Raises `RateLimited` where one is reached."""
+    """The limits a client and an address. Raises `RateLimited` where one is reached.
 
-    def __init__(self, *, client: TokenBuckets, address: TokenBuckets) -> None:
+    `reserved` clients are the house's own: nobody may enter orders by their names.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: TokenBuckets,
+        address: TokenBuckets,
+        reserved: frozenset[str] = frozenset(),
+    ) -> None:
         self._client: Final = client
         self._address: Final = address
+        self._reserved: Final = reserved
 
     def charge_address(self, address: str, tokens: int = 1) -> Taken:
         """Charge whoever sends from `address`; a /64 of IPv6 counts as one."""
@@ -98,7 +108,9 @@ class RateLimits:
         return taken
 
     def charge_client(self, client_id: str) -> Taken:
-        """Charge `client_id` one token."""
+        """Charge `client_id` one token. Raises `InvalidField` if it is reserved."""
+        if client_id in self._reserved:
+            raise InvalidField("client_id", f"{client_id} is the exchange's own: choose another")
         taken = self._client.take(client_id)
         if not taken.allowed:
             raise RateLimited("client", taken)

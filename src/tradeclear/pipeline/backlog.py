@@ -14,7 +14,7 @@ from tradeclear.pipeline.worker import THREADS
 from tradeclear.wal.codec import decode_frame, whole
 
 PAGE_RECORDS_MAX: Final = 256
-"""So many records are decoded in one go: about a millisecond, which other tasks may have to wait."""
+"""So many records are decoded in one go: about a millisecond, for which others may have to wait."""
 
 READERS_MAX: Final = 2
 """So many pages are read at the same time; other readers wait for their turn."""

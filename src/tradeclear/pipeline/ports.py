@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from tradeclear.model.units import Micros, Seq
+from tradeclear.pipeline.book_image import BookImage
 
 T = TypeVar("T")
 
@@ -57,3 +58,32 @@ class Threads(Protocol):
 
     def seconds(self) -> float:
         """A monotonic clock, by which calls are timed. From any thread."""
+
+
+class BookSource(Protocol):
+    """An order book that others may take copies of: one of ours, or an outside venue's."""
+
+    async def image(self, levels_max: int) -> BookImage | None:
+        """The best levels, durable if they are ours; None while nothing is known."""
+
+    def on_change(self, told: Callable[[], None]) -> None:
+        """Have `told` called after a change, or after several: what there is then may be newer.
+
+        It is quick, and it is called in the task that made the change.
+        """
+
+
+class BookCopies(Protocol):
+    """Copies of books, kept up to date elsewhere."""
+
+    def names(self) -> Sequence[str]:
+        """Whose copies there are, ours first. Raises `CopyUnavailable`."""
+
+    async def image(self, name: str, levels_max: int) -> BookImage:
+        """The best levels, all of one moment. Raises `CopyUnavailable`."""
+
+    async def newer_top(self, name: str, than: BookImage | None) -> BookImage:
+        """The newest best levels, as soon as they are not `than` any more.
+
+        Raises `CopyUnavailable`, also when that comes to be while it waits.
+        """

@@ -8,19 +8,24 @@ import trio
 from tradeclear.config.settings import Settings
 from tradeclear.gateway.app import create_app
 from tradeclear.gateway.connection import Timeouts
+from tradeclear.gateway.copies.socket import PATH as DEPTH
+from tradeclear.gateway.copies.socket import copy_socket
 from tradeclear.gateway.door.reactor import Bounds
 from tradeclear.gateway.door.server import serve_front_door
+from tradeclear.gateway.market_orders import MarketOrders
 from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
 from tradeclear.gateway.server import HttpServer
 from tradeclear.gateway.server import serve as serve_http
 from tradeclear.gateway.streams.streams import Streams
 from tradeclear.pipeline.exchange import Exchange
+from tradeclear.supervisor.following import Following
 from tradeclear.telemetry.metrics import Metrics
 
 
 async def serve(
     exchange: Exchange,
     streams: Streams,
+    following: Following,
     metrics: Metrics,
     settings: Settings,
     shutdown: trio.Event,
@@ -39,6 +44,8 @@ async def serve(
         body_bytes_max=settings.body_bytes_max,
         body_timeout_s=settings.body_timeout_s,
         streams=streams,
+        routes=MarketOrders(following.market, market_buckets(settings)).routes(),
+        sockets={DEPTH: copy_socket(following.copies, settings.depth_connections_max)},
     )
     if not settings.front_door:
         await serve_http(
@@ -100,4 +107,14 @@ def rate_limits(settings: Settings) -> RateLimits:
             burst=settings.rate_limit_address_burst,
             clock=monotonic,
         ),
+        reserved=frozenset((settings.shadow_quotes_client, settings.shadow_trades_client)),
+    )
+
+
+def market_buckets(settings: Settings) -> TokenBuckets:
+    """What an address may ask of the outside market."""
+    return TokenBuckets(
+        rate_per_s=settings.rate_limit_market_per_s,
+        burst=settings.rate_limit_market_burst,
+        clock=monotonic,
     )

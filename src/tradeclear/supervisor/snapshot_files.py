@@ -33,7 +33,8 @@ from tradeclear.wal.storage import Storage
 NICENESS: Final = 10
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """The wall clock, for what people read."""
     return datetime.now(UTC)
 
 
@@ -44,7 +45,7 @@ def write_snapshot(
     go_on: Callable[[], None] = lambda: None,
     *,
     seconds: Callable[[], float] = perf_counter,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
 ) -> SnapshotInfo:
     """Write the state of `engine`; durable when it returns. Blocking. Raises `SnapshotFailed`.
 
@@ -100,7 +101,7 @@ def write_replica(
     go_on: Callable[[], None],
     *,
     seconds: Callable[[], float] = perf_counter,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
 ) -> SnapshotInfo:
     """Recover to the durable record `seq`, beside the writer, and write the state. Blocking.
 

@@ -15,7 +15,6 @@ import trio
 
 from tradeclear.config.load import SettingsError
 from tradeclear.config.settings import Settings
-from tradeclear.core.engine import Engine
 from tradeclear.gateway.streams.streams import StreamLimits, Streams
 from tradeclear.model import reasons
 from tradeclear.model.errors import TradeclearError
@@ -26,10 +25,14 @@ from tradeclear.pipeline.exchange import Exchange
 from tradeclear.pipeline.partition import Partition
 from tradeclear.pipeline.snapshotter import Snapshotter
 from tradeclear.supervisor.doors import serve
+from tradeclear.supervisor.following import Following
+from tradeclear.supervisor.last_snapshot import write_last_snapshot
+from tradeclear.supervisor.mirroring import Mirroring
 from tradeclear.supervisor.order_log import OrderLog
 from tradeclear.supervisor.restarting import restarting
 from tradeclear.supervisor.retention import Retention
-from tradeclear.supervisor.snapshot_files import ReplicaSnapshots, write_snapshot
+from tradeclear.supervisor.shadowing import Shadowing
+from tradeclear.supervisor.snapshot_files import ReplicaSnapshots
 from tradeclear.supervisor.startup import (
     Opened,
     configuration_changes,
@@ -40,7 +43,7 @@ from tradeclear.telemetry import events
 from tradeclear.telemetry.lines import lines
 from tradeclear.telemetry.logs import log
 from tradeclear.telemetry.metrics import Metrics
-from tradeclear.wal.errors import LogFailed, SnapshotFailed
+from tradeclear.wal.errors import LogFailed
 from tradeclear.wal.posix import PosixStorage
 from tradeclear.wal.quarantine import Quarantine
 
@@ -71,6 +74,8 @@ async def run(
     `cli/serve.py`.
     """
     log.info(events.STARTING, wal_dir=settings.wal_dir)
+    mirroring = Mirroring(settings)
+    following = Following(settings)
     await _check_address(settings)
     storage = _open_directory(settings.wal_dir)
     with progress() as show:
@@ -85,14 +90,19 @@ async def run(
     gc.collect()
     gc.freeze()
     try:
-        await _run(settings, storage, opened, ready)
+        await _run(settings, storage, opened, mirroring, following, ready)
     finally:
         opened.log.close()
     log.info(events.STOPPED, seq=opened.recovered.engine.seq)
 
 
 async def _run(
-    settings: Settings, storage: PosixStorage, opened: Opened, ready: Callable[[str], None]
+    settings: Settings,
+    storage: PosixStorage,
+    opened: Opened,
+    mirroring: Mirroring,
+    following: Following,
+    ready: Callable[[str], None],
 ) -> None:
     engine = opened.recovered.engine
     metrics = Metrics()
@@ -119,16 +129,27 @@ async def _run(
     _watch(metrics, partition, streams)
 
     stop_serving = trio.Event()
+    # The receiver puts this back when it closes: however the exchange ends, a signal that comes
+    # then would else take the place of its exit code and its last words.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partition.run)
             await _configure(settings, exchange, partition)
+            shadowing = Shadowing(settings, exchange, following.market, metrics)
+            await shadowing.clear()
+            nursery.start_soon(mirroring.run, exchange, partition, metrics, following.books)
+            nursery.start_soon(following.run, exchange, partition, metrics, shadowing.listen)
+            nursery.start_soon(shadowing.run, partition)
             snapshots = await nursery.start(_snapshots, snapshotter, metrics)
             if settings.order_log:
                 nursery.start_soon(restarting, "order_log", order_log.run, metrics)
             nursery.start_soon(restarting, "streams", streams.run, metrics)
             async with trio.open_nursery() as doors:
-                serving = partial(serve, exchange, streams, metrics, settings, stop_serving)
+                serving = partial(
+                    serve, exchange, streams, following, metrics, settings, stop_serving
+                )
                 address = await _open_doors(settings, doors, serving)
                 ready(address)
                 log.info(events.READY, address=address, seq=engine.seq)
@@ -137,14 +158,12 @@ async def _run(
                 exchange.stopping = True
                 streams.close()
                 stop_serving.set()
+            await shadowing.stop()
             snapshots.cancel()
             partition.stop()
 
         if engine.seq != snapshotter.last_seq:
-            await _last_snapshot(storage, engine, retention)
-        # A second signal would else be delivered now, and end with its code what ended in order.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            await write_last_snapshot(storage, engine, retention)
 
 
 async def _check_address(settings: Settings) -> None:
@@ -200,18 +219,6 @@ async def _configure(settings: Settings, exchange: Exchange, partition: Partitio
             "Cancel the open orders first, or put the old sizes back."
         )
     log.info(events.CONFIGURATION_CHANGED, **changes)
-
-
-async def _last_snapshot(storage: PosixStorage, engine: Engine, retention: Retention) -> None:
-    """Spare the next start the replay; without it, the log has everything all the same."""
-    started = time.perf_counter()
-    try:
-        info = await trio.to_thread.run_sync(write_snapshot, storage, engine, started)
-    except SnapshotFailed as error:
-        log.error(events.SNAPSHOT_FAILED, problem=str(error))
-        return
-    log.info(events.SNAPSHOT_WRITTEN, seq=info.seq, file=info.file, state_hash=info.state_hash)
-    await retention.prune()
 
 
 def _open_directory(wal_dir: str) -> PosixStorage:

@@ -64,6 +64,19 @@ class Metrics:
         self.log_sync_s = Histogram(LATENCY_BOUNDS_S)
         self.log_bytes = 0
         self.log_lines_dropped = 0
+        self.stream_messages = 0
+        self.stream_bytes = 0
+        self.stream_cut_off = 0
+        self.stream_resumes: Counter[str] = Counter()
+        self.mirror_write_s = Histogram(LATENCY_BOUNDS_S)
+        self.mirror_rebuilds = 0
+        self.mirror_failures = 0
+        self.feed_messages: Counter[str] = Counter()
+        self.feed_polls: Counter[str] = Counter()
+        self.feed_resyncs: Counter[str] = Counter()
+        self.feed_reconnects = 0
+        self.shadow_quotes = 0
+        self.shadow_trades: Counter[str] = Counter()
         self.snapshots = 0
         self.snapshot_seconds_last = 0.0
         self.tasks_restarted: Counter[str] = Counter()
@@ -105,6 +118,25 @@ class _MetricsCollector(Collector):
         yield _histogram("log_sync_seconds", "Write and fdatasync of a commit.", m.log_sync_s)
         yield _counter("log_bytes", "Bytes appended to the log.", m.log_bytes)
         yield _counter("log_lines_dropped", "Order log lines shed.", m.log_lines_dropped)
+        yield _counter("stream_messages", "Stream messages handed out.", m.stream_messages)
+        yield _counter("stream_bytes", "Bytes of them, as sent.", m.stream_bytes)
+        yield _counter("stream_cut_off", "Subscribers that were too slow.", m.stream_cut_off)
+        yield _counters(
+            "stream_resumes", "Subscriptions with from_sequence, by how they began.", "resume",
+            m.stream_resumes,
+        )  # fmt: skip
+        yield _histogram("mirror_write_seconds", "A book's update in Redis.", m.mirror_write_s)
+        yield _counter("mirror_rebuilds", "Books written whole to Redis.", m.mirror_rebuilds)
+        yield _counter("mirror_failures", "Sessions with Redis that failed.", m.mirror_failures)
+        yield _counters("feed_messages", "From the venue's stream.", "kind", m.feed_messages)
+        yield _counters("feed_polls", "Requests for the venue's book.", "result", m.feed_polls)
+        yield _counters("feed_resyncs", "Streamed books begun again.", "why", m.feed_resyncs)
+        yield _counter("feed_reconnects", "Stream connections made again.", m.feed_reconnects)
+        yield _counter("shadow_quotes", "Quotes of the shadow feed.", m.shadow_quotes)
+        yield _counters(
+            "shadow_trades", "The venue's trades, by what became of them.", "result",
+            m.shadow_trades,
+        )  # fmt: skip
         yield _counter("snapshots", "Snapshots written.", m.snapshots)
         yield GaugeMetricFamily(
             "snapshot_seconds", "How long the last snapshot took.", m.snapshot_seconds_last

@@ -70,7 +70,7 @@ class Ledger:
     """The commands of one log, from its first to its last."""
 
     def __init__(self, first_sequence: int) -> None:
-        self.first_sequence: Final = first_sequence
+        self.first_sequence = first_sequence
         """The log's last sequence before the first of these commands."""
         self.sent: Final[list[Sent]] = []
         self.trades: Final[dict[int, Json]] = {}
@@ -80,6 +80,8 @@ class Ledger:
         """Orders that were placed, changed or traded since this was last emptied."""
         self.swept: Final[set[str]] = set()
         """Orders that a cancel-all closed; its reply does not tell when."""
+        self.forgotten: Final[Counter[str]] = Counter()
+        """What was bought, sold and traded by orders and trades that are not kept any more."""
         self._by_order: Final[defaultdict[str, list[Json]]] = defaultdict(list)
 
     def send(self, sent: Sent) -> Sent:
@@ -220,12 +222,12 @@ class Ledger:
 
     def check_sums(self, orders: Mapping[str, Json]) -> list[Finding]:
         """What was bought, what was sold and what was traded: three equal numbers."""
-        sums: Counter[str] = Counter()
+        sums = Counter(self.forgotten)
         for order in orders.values():
             sums[order["side"]] += order["filled_quantity"]
             if order["remaining_quantity"] < 0:
                 return [Finding("differing", f"filled beyond its quantity: {order}")]
-        traded = sum(trade["quantity"] for trade in self.trades.values())
+        traded = sums["traded"] + sum(trade["quantity"] for trade in self.trades.values())
         if sums["buy"] == sums["sell"] == traded:
             return []
         text = f"bought {sums['buy']}, sold {sums['sell']}, traded {traded}"

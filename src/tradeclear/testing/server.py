@@ -2,7 +2,8 @@
 
 Everything of one server lies in one folder, its *home*: `wal/` the log (unless it was put
 elsewhere), `tradeclear.toml` the configuration if one was given, `server.log` what it said. The
-child gets no environment but the one written here, so that a developer's settings change no test.
+child gets no environment but the one written here, so that a developer's settings change no test,
+and no Redis of its own unless it is asked for.
 """
 
 import json
@@ -17,13 +18,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import trio
 
 NO_RATE_LIMITS: Final[Mapping[str, str]] = {
     "TRADECLEAR_RATE_LIMIT_CLIENT_PER_S": "0",
     "TRADECLEAR_RATE_LIMIT_ADDRESS_PER_S": "0",
+    "TRADECLEAR_RATE_LIMIT_MARKET_PER_S": "0",
 }
 READY_S_MAX: Final = 30.0
 STOP_S_MAX: Final = 30.0
@@ -74,6 +76,23 @@ async def running_server(
             await server.kill()
 
 
+class Process(Protocol):
+    """As much of `trio.Process` as a server's takes."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    async def wait(self) -> int:
+        """Wait for it to end."""
+
+    def send_signal(self, number: signal.Signals, /) -> None:
+        """Send a signal."""
+
+
 class Server:
     """A server process and its home. `host`, `port` and `pid` are those of the last start."""
 
@@ -97,7 +116,7 @@ class Server:
         if config is not None:
             (home / "tradeclear.toml").write_text(config, encoding="utf-8")
             self.arguments += ["--config", str(home / "tradeclear.toml")]
-        self.process: trio.Process | None = None
+        self.process: Process | None = None
         self._log_start = 0
 
     @property
@@ -122,8 +141,8 @@ class Server:
         assert self.process is None or self.process.poll() is not None, "it is running already"
         command = [sys.executable, "-m", "tradeclear", "serve", "--host", "127.0.0.1"]
         command += ["--port", "0", "--wal-dir", str(self.wal_dir), *self.arguments]
+        self.mark_log()
         with self.log.open("ab") as log:
-            self._log_start = log.tell()
             self.process = await trio.lowlevel.open_process(
                 command,
                 cwd=self.home,
@@ -193,6 +212,11 @@ class Server:
             check=False,
         )
 
+    def mark_log(self) -> None:
+        """`said` begins here."""
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+
     def said(self) -> bytes:
         """Everything that it has printed since its last start."""
         with self.log.open("rb") as log:
@@ -225,6 +249,7 @@ def child_environment(home: Path, more: Mapping[str, str]) -> dict[str, str]:
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
+        "TRADECLEAR_REDIS": "false",
         **more,
     }
 

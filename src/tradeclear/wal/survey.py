@@ -161,8 +161,8 @@ def _read_ends(file: File, name: str, checksum: int | None) -> Reading | None:
     if size < HEAD_BYTES + SEAL_BYTES or head.next_frame() is None:
         return None
     frame = seal.next_frame()
-    if frame is None or frame.kind != SEAL:
-        return None
+    if frame is None or frame.kind != SEAL or frame.first_seq <= segment_seq(name):
+        return None  # a seal that names no later segment is another's, and would lead in a circle
     info = SegmentInfo(
         name=name,
         first_seq=segment_seq(name),

@@ -241,7 +241,7 @@ async def test_a_handshake_waits_for_the_replies(rig: Any) -> None:
     await plug.wire.send(numbered(2) + HANDSHAKE)
     await rig.settle()
     await rig.answer()
-    assert await plug.ended() == Upgrade(KEY)
+    assert await plug.ended() == Upgrade("order_socket", KEY)
     assert await replies(plug, 2) == [b"0", b"1"]
 
 
@@ -249,7 +249,7 @@ async def test_a_handshake_after_a_refusal(rig: Any) -> None:
     rig.desk.at_once = b"HTTP/1.1 400 x\r\ncontent-length: 3\r\n\r\nbad"
     plug = await rig.connect()
     await plug.wire.send(request() + HANDSHAKE)
-    assert await plug.ended() == Upgrade(KEY)
+    assert await plug.ended() == Upgrade("order_socket", KEY)
 
 
 async def test_heads_and_bodies_of_the_greatest_size_are_for_here(make_rig: Any) -> None:

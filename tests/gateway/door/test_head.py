@@ -46,6 +46,10 @@ def with_line(line: bytes) -> bytes:
         (with_line(b"DELETE /orders/batch HTTP/1.1"), Head("delete", 2, "batch")),
         (with_line(b"PATCH /orders/a HTTP/1.1"), Head("amend", 2, "a", alone=True)),
         (HANDSHAKE, Head("order_socket", 0, websocket_key=KEY, alone=True)),
+        (
+            HANDSHAKE.replace(b"/ws/orders", b"/stream"),
+            Head("stream", 0, websocket_key=KEY, alone=True),
+        ),
     ],
 )
 def test_hot(data: bytes, expected: Head) -> None:
@@ -185,9 +189,10 @@ def test_what_is_hot_is_read_the_same_behind(data: bytes) -> None:
         "delete": ("DELETE", f"/orders/{found.order_id}"),
         "amend": ("PATCH", f"/orders/{found.order_id}"),
         "order_socket": ("GET", "/ws/orders"),
+        "stream": ("GET", "/stream"),
     }
     assert (method, target) == expected[found.route]
-    if found.route == "order_socket":
+    if found.route in ("order_socket", "stream"):
         assert values[b"sec-websocket-key"] == found.websocket_key
         return
     key = values.get(b"idempotency-key")

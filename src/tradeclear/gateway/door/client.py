@@ -82,7 +82,7 @@ class Client(Peer[Next]):
                 self._alone = True
                 if in_flight:
                     break
-                if head.route == "order_socket":
+                if head.websocket_key:
                     self._upgrade(head, data[position:], after - position)
                     return position > 0
                 room = 1
@@ -108,7 +108,7 @@ class Client(Peer[Next]):
         if len(request) > size:
             self._finish(HandOver(request))
         else:
-            self._finish(Upgrade(head.websocket_key))
+            self._finish(Upgrade(head.route, head.websocket_key))
 
     def _keep(self, rest: bytes, bytes_wanted: int) -> None:
         """Wait until the request that begins with `rest` has `bytes_wanted`, or any more."""

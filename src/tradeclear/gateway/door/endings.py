@@ -4,6 +4,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from tradeclear.gateway.door.head import Hot
+
 
 class HandOver(Struct, frozen=True):
     """It goes on at the door behind, with these bytes first."""
@@ -12,8 +14,9 @@ class HandOver(Struct, frozen=True):
 
 
 class Upgrade(Struct, frozen=True):
-    """It goes on as a WebSocket. `key`: the handshake's."""
+    """It goes on as a WebSocket. `route`: which; `key`: the handshake's."""
 
+    route: Hot
     key: bytes
 
 

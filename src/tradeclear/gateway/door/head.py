@@ -6,10 +6,10 @@ from typing import Final, Literal, TypeAlias
 import httptools
 from msgspec import Struct
 
-Hot: TypeAlias = Literal["place", "cancel", "delete", "amend", "batch", "order_socket"]
+Hot: TypeAlias = Literal["place", "cancel", "delete", "amend", "batch", "order_socket", "stream"]
 
 LENGTH_DIGITS_MAX: Final = 9
-ORDER_SOCKET: Final = b"/ws/orders"
+SOCKETS: Final[dict[bytes, Hot]] = {b"/ws/orders": "order_socket", b"/stream": "stream"}
 WEBSOCKET_KEY_BYTES: Final = 24
 HEADS_MAX: Final = 1024
 HEAD_BYTES_MAX: Final = 1024
@@ -104,15 +104,15 @@ def read_head(data: bytes) -> Head | None:
     method = parser.get_method()
     if not data.startswith(b"%b %b HTTP/1.1\r\n" % (method, lines.target)):
         return None
-    if method == b"GET" and lines.target == ORDER_SOCKET:
-        return _handshake(lines.headers)
+    if method == b"GET" and lines.target in SOCKETS:
+        return _handshake(SOCKETS[lines.target], lines.headers)
     route = _route(method, lines.target)
     if route is None:
         return None
     return _with_headers(route[0], route[1], lines.headers)
 
 
-def _handshake(lines: list[tuple[bytes, bytes]]) -> Head | None:
+def _handshake(route: Hot, lines: list[tuple[bytes, bytes]]) -> Head | None:
     """The head of a WebSocket handshake (RFC 6455, 4.2.1), if it is a proper one."""
     headers = {name.lower(): value for name, value in lines}
     key = headers.get(b"sec-websocket-key", b"")
@@ -128,7 +128,7 @@ def _handshake(lines: list[tuple[bytes, bytes]]) -> Head | None:
         or len(key) != WEBSOCKET_KEY_BYTES
     ):
         return None
-    return Head("order_socket", 0, websocket_key=key, alone=True)
+    return Head(route, 0, websocket_key=key, alone=True)
 
 
 def _route(method: bytes, target: bytes) -> tuple[Hot, str] | None:

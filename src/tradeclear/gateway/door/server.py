@@ -11,9 +11,11 @@ from tradeclear.gateway.door.endings import Goodbye, HandOver, Next, Upgrade
 from tradeclear.gateway.door.orders import HotOrders
 from tradeclear.gateway.door.reactor import Bounds, Reactor
 from tradeclear.gateway.door.socket import OrderSocket
+from tradeclear.gateway.door.stream_socket import StreamSocket
 from tradeclear.gateway.order_messages import OrderMessages
 from tradeclear.gateway.rate_limits import RateLimits
 from tradeclear.gateway.server import BACKLOG, HttpServer, bound_address, turn_away
+from tradeclear.gateway.streams.streams import Streams
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.telemetry.events import REQUEST_FAILED
 from tradeclear.telemetry.logs import log
@@ -36,6 +38,7 @@ async def serve_front_door(
     connections_max: int,
     shutdown: trio.Event,
     shutdown_timeout_s: float,
+    streams: Streams | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `host` and `port` until `shutdown` is set and what was under way is answered.
@@ -54,7 +57,7 @@ async def serve_front_door(
             closing.callback(reactor.close)
             exchange.on_settled(reactor.flush)
             messages = OrderMessages(exchange, limits, metrics)
-            door = _Door(reactor, messages, behind, connections_max)
+            door = _Door(reactor, messages, behind, connections_max, streams, limits)
             try:
                 async with trio.open_nursery() as running:
                     running.start_soon(reactor.run)
@@ -75,12 +78,20 @@ class _Door:
     """Takes every connection, and knows how many there are, wherever each is served."""
 
     def __init__(
-        self, reactor: Reactor, messages: OrderMessages, behind: HttpServer, connections_max: int
+        self,
+        reactor: Reactor,
+        messages: OrderMessages,
+        behind: HttpServer,
+        connections_max: int,
+        streams: Streams | None,
+        limits: RateLimits,
     ) -> None:
         self._reactor: Final = reactor
         self._messages: Final = messages
         self._behind: Final = behind
         self._connections_max: Final = connections_max
+        self._streams: Final = streams
+        self._limits: Final = limits
         self._connections = 0
         self._none_left = trio.Event()
 
@@ -108,13 +119,26 @@ class _Door:
         except OSError:
             return  # the client was gone before we could ask who it was
         then: Next | None = await self._reactor.serve(Client(self._reactor, stream, address))
-        if isinstance(then, Upgrade):
+        if isinstance(then, Upgrade) and then.route == "stream" and self._streams is not None:
+            then = await self._stream(stream, address, then.key, self._streams)
+        elif isinstance(then, Upgrade):
             socket = OrderSocket(self._reactor, stream, address, self._messages, then.key)
             then = await self._reactor.serve(socket)
         if isinstance(then, HandOver):
             await self._behind.handle(stream, then.rest)
         elif isinstance(then, Goodbye):
             await _linger(stream)
+
+    async def _stream(
+        self, stream: trio.SocketStream, address: str, key: bytes, streams: Streams
+    ) -> Next | None:
+        """Serve a subscriber, and beside it the task that brings its subscriptions up to date."""
+        socket = StreamSocket(self._reactor, stream, address, streams, self._limits, key)
+        async with trio.open_nursery() as session:
+            session.start_soon(socket.run)
+            then = await self._reactor.serve(socket)
+            session.cancel_scope.cancel()
+        return then
 
     async def drain(self, timeout_s: float) -> None:
         """End idle connections now and the others when they are answered, for `timeout_s`."""

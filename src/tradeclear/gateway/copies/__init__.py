@@ -1,0 +1,1 @@
+"""Depth out of copies: the routes of a process that only shows books which another one keeps."""

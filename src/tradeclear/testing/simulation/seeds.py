@@ -1,0 +1,111 @@
+"""Many seeds, on one core or several, and what came of them."""
+
+import gc
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
+from time import perf_counter
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from tradeclear.testing.simulation.run import Run, run_seed
+
+CHUNK_SEEDS: Final = 50
+"""So many are run between two looks at how far it has come."""
+
+FAILURES_MAX: Final = 5
+"""So many failing seeds end the search."""
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What came of a row of seeds. `counts` are over all of them; `failures` carry their trace."""
+
+    seeds: int
+    seed_from: int
+    steps: int
+    seconds: float
+    seeds_per_s: float
+    counts: dict[str, int]
+    failures: list[Run]
+
+
+def run_seeds(
+    seeds: range, steps: int, *, jobs: int = 1, progress: Callable[[int, int], None]
+) -> Report:
+    """Run all `seeds` with so many commands each, or up to `FAILURES_MAX` that fail.
+
+    `progress` is told of seeds done and in all.
+    """
+    started = perf_counter()
+    counts: Counter[str] = Counter()
+    failures: list[Run] = []
+    done = 0
+    for chunk_counts, failed, size in _chunks(seeds, steps, jobs):
+        done += size
+        counts.update(chunk_counts)
+        failures += failed
+        progress(done, len(seeds))
+        if len(failures) >= FAILURES_MAX:
+            break
+    seconds = perf_counter() - started
+    return Report(
+        seeds=done,
+        seed_from=seeds.start,
+        steps=steps,
+        seconds=round(seconds, 3),
+        seeds_per_s=round(done / seconds, 1),
+        counts=dict(sorted(counts.items())),
+        failures=sorted(failures, key=lambda run: run.seed)[:FAILURES_MAX],
+    )
+
+
+Chunk = tuple[dict[str, int], list[Run], int]
+
+
+def _chunks(seeds: range, steps: int, jobs: int) -> Iterator[Chunk]:
+    """The chunks in their order, whoever runs them."""
+    parts = [seeds[at : at + CHUNK_SEEDS] for at in range(0, len(seeds), CHUNK_SEEDS)]
+    if jobs == 1:
+        yield from (run_chunk(part, steps) for part in parts)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(partial(run_chunk, steps=steps), parts)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def run_chunk(seeds: range, steps: int) -> Chunk:
+    """Run some seeds in this process."""
+    counts: Counter[str] = Counter()
+    failures = []
+    with _undisturbed():
+        for seed in seeds:
+            run = run_seed(seed, steps)
+            counts.update(run.counts)
+            if run.problem is not None:
+                failures.append(run)
+    return dict(counts), failures, len(seeds)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No log lines, and the collector only in between: what a seed has made goes at once."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        cache_logger_on_first_use=False,
+    )
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect()
+        structlog.configure(**before)

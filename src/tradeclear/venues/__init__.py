@@ -1,0 +1,1 @@
+"""Outside venues: Binance's market followed by polling and by stream. Its trouble stays here."""
