@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure everything and write docs/performance.md.
 
-    python bench/report.py                      all of it, about forty minutes
+    python bench/report.py                      all of it, about half an hour
     python bench/report.py --only http_orders   one of them; the others keep their last figures
     python bench/report.py --quick              short runs into build/performance, not to publish
 

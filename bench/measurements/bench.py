@@ -31,12 +31,12 @@ class Effort:
 FULL = Effort(
     quick=False,
     rounds=5,
-    seconds=10,
-    warm_up_s=2,
+    seconds=6,
+    warm_up_s=1,
     fixed_rate_seconds=60,
     resting_orders=1_000_000,
     keys=1_000_000,
-    replayed_records=1_000_000,
+    replayed_records=500_000,
     overload_seconds=60,
     idle_orders=400,
 )
