@@ -21,9 +21,10 @@ WAIT_S = 5
 class Ticking:
     """A market on a real server; one bid level a price, from the best down."""
 
-    def __init__(self, url: str, market: Market) -> None:
+    def __init__(self, url: str, market: Market, copies: MarketCopies) -> None:
         self.url = url.replace("http", "ws") + PATH
         self.market = market
+        self.copies = copies
         self.updates = 0
 
     def show(self, *prices: int, quantity: int = 1) -> None:
@@ -39,9 +40,10 @@ def market() -> Market:
 
 @pytest.fixture
 async def ticking(house: Any, start_server: Any, market: Market) -> Ticking:
-    socket = copy_socket(MarketCopies(market), CONNECTIONS_MAX)
+    copies = MarketCopies(market)
+    socket = copy_socket(copies, CONNECTIONS_MAX)
     server = await start_server(house.app(sockets={PATH: socket}))
-    return Ticking(server.url, market)
+    return Ticking(server.url, market, copies)
 
 
 async def said(socket: WebSocketConnection) -> str:
@@ -110,8 +112,16 @@ async def test_nothing_stale_is_shown(ticking: Ticking, monkeypatch: pytest.Monk
         assert (await farewell(socket))[0] == 1013
 
 
+async def test_when_the_exchange_stops_all_are_told(ticking: Ticking) -> None:
+    ticking.show(10)
+    async with connect_socket(ticking.url) as socket:
+        await said(socket)
+        ticking.copies.close()
+        assert await farewell(socket) == (1013, "the exchange is stopping")
+
+
 async def test_without_a_feed_it_says_so(house: Any, start_server: Any) -> None:
     server = await start_server(house.app(sockets={PATH: copy_socket(MarketCopies(None), 3)}))
-    async with connect_socket(Ticking(server.url, Market("X", stale_after_s=1)).url) as socket:
+    async with connect_socket(server.url.replace("http", "ws") + PATH) as socket:
         code, reason = await farewell(socket)
     assert (code, reason) == (1013, "no outside market is followed: start with --feed binance")

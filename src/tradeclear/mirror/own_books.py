@@ -20,7 +20,7 @@ from tradeclear.pipeline.publisher import SlowConsumer
 RECORDS_MAX: Final = 65_536
 """With more records not looked at, every book counts as changed."""
 
-PAUSE_S: Final = 0.01
+PAUSE_S: Final = 0.1
 """Between two looks at what became durable."""
 
 Row = tuple[Ticks, Lots, int]

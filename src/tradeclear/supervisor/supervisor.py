@@ -157,6 +157,7 @@ async def _run(
                 log.info(events.STOPPING, seq=engine.seq)
                 exchange.stopping = True
                 streams.close()
+                following.copies.close()
                 stop_serving.set()
             await shadowing.stop()
             snapshots.cancel()

@@ -19,6 +19,13 @@ class MarketCopies:
         self._market: Final = market
         self._top: BookImage | None = None
         self._version = -1
+        self._closed = False
+
+    def close(self) -> None:
+        """Show nothing any more: whoever waits is told that the exchange is stopping."""
+        self._closed = True
+        if self._market is not None:
+            self._market.changed()
 
     def names(self) -> list[str]:
         """The market's symbol. Raises `CopyUnavailable` if none is followed."""
@@ -42,6 +49,7 @@ class MarketCopies:
                 await trio.lowlevel.checkpoint()
                 return top
             await market.wait_changed(version)
+            market = self._followed()
 
     def _keep(self, top: BookImage | None) -> None:
         """Keep the old image where its levels are the new one's: nobody needs to be told."""
@@ -50,6 +58,8 @@ class MarketCopies:
             self._top = top
 
     def _followed(self) -> Market:
+        if self._closed:
+            raise CopyUnavailable("the exchange is stopping")
         if self._market is None:
             raise CopyUnavailable(NOT_FOLLOWED)
         return self._market
