@@ -17,11 +17,14 @@ ARGS ?=
 SEEDS ?= 10000
 JOBS ?= 2
 
+# How long make soak goes on.
+MINUTES ?= 30
+
 TYPED := $(wildcard src bench examples fixtures load-test)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test damage planted simulate fuzz check bench crash format install dev lock clean
+.PHONY: help serve test damage planted simulate soak fuzz check bench crash format install dev lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +51,9 @@ planted: dev ## plant bugs into a copy and show that each is caught
 
 simulate: dev ## run the exchange on a simulated disk, clock and crowd (SEEDS=100000)
 	$(BIN)/tradeclear simulate --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
+
+soak: install ## load a server for MINUTES, kill it each minute, and see whether anything is lost or grows
+	$(BIN)/tradeclear soak --minutes $(MINUTES) $(ARGS)
 
 fuzz: dev ## attack both doors with 100,000 requests each, and with what schemathesis draws
 	$(BIN)/tradeclear fuzz --requests 100000 --seed 7 --door front --save fuzz-front.jsonl $(ARGS)

@@ -36,12 +36,11 @@ async def watch(options: argparse.Namespace) -> None:
     async with open_client(options.url, patience=PATIENCE) as client:
         instrument = options.instrument or (await client.market.instruments())[0].instrument
         async with client.depth(instrument, interval_ms=options.interval_ms) as depth:
-            while True:
+            async for _ in depth.changes():
                 if sys.stdout.isatty():
                     print(CLEAR + table(depth, instrument, options.levels), flush=True)
                 else:
                     print(line(depth), flush=True)
-                await depth.wait_changed()
 
 
 def line(depth: Depth) -> str:

@@ -93,7 +93,9 @@ async def test_what_can_not_be_followed_is_refused(client: Client) -> None:
     assert refused.value.field == "instrument"
 
 
-@pytest.mark.parametrize("url", ["", "exchange", "ftp://exchange", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "exchange", "ftp://exchange", "http://", "http://exchange:99999"]
+)
 async def test_what_is_no_url(url: str) -> None:
     with pytest.raises(InvalidField) as refused:
         async with open_client(url):

@@ -18,6 +18,7 @@ SECONDS_MAX = 60
 async def trade_on(client: Client) -> None:
     """Something happens."""
     orders = client.orders("client-A")
+    await orders.place("buy", 1, 70_000)
     while True:
         await orders.place("sell", 1, 80_000)
         await orders.place("buy", 1)

@@ -76,6 +76,29 @@ async def test_changes_are_waited_for(socket_script: SocketScript) -> None:
         await depth.wait_sequence(13)
 
 
+async def test_a_change_between_two_turns_is_not_missed(socket_script: SocketScript) -> None:
+    go = trio.Event()
+
+    @socket_script.part
+    async def _(talk: Talk) -> None:
+        await begin(talk, 10)
+        await say_part(talk, 1, 1, bids=[[3, 1, 1]])
+        await go.wait()
+        await say_update(talk, 10, 12, bids=[[3, 0, 0]])
+        await say_update(talk, 12, 13, asks=[[5, 1, 1]])
+        await talk.hear()
+
+    seen = []
+    async with open_depth(socket_script.url, "X", patience=FOR_EVER) as depth:
+        async for sequence in depth.changes():
+            seen.append(sequence)
+            if len(seen) == 2:
+                break
+            go.set()
+            await depth.wait_sequence(13)
+    assert seen == [10, 13]
+
+
 async def test_a_loss_in_the_midst_of_a_snapshot_leaves_no_half_book(
     socket_script: SocketScript, jumping_clock: object
 ) -> None:

@@ -129,7 +129,8 @@ class Survival:
                 self.harm_is_due.set()
             if stream.state == "live" and not stream.statistics().waiting:
                 self.live.set()
-                if self.last_sequence and self.witness.book.sequence >= self.last_sequence:
+                told = self.witness.book.sequence >= self.last_sequence > 0
+                if told and "last" in self.witness.orders:
                     return
 
     async def _look(self) -> None:

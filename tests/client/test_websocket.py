@@ -96,6 +96,39 @@ async def test_a_refused_handshake(
             pass
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x00" * 100,
+    ],
+)
+async def test_what_is_no_websocket(answer: bytes, jumping_clock: object) -> None:
+    async def speak(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(answer)
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, speak, [listener])
+        with pytest.raises((Disconnected, Unreachable)):
+            async with open_websocket(f"ws://127.0.0.1:{listener.socket.getsockname()[1]}/x"):
+                pass
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_error_of_the_body_comes_out_as_it_is(socket_script: SocketScript) -> None:
+    async def body() -> None:
+        async with open_websocket(websocket_url(socket_script.url, "/x")):
+            raise ValueError("mine")
+
+    socket_script.parts = [Talk.until_gone]
+    with pytest.raises(ValueError, match="mine"):
+        await body()
+
+
 async def test_nobody_there() -> None:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]

@@ -96,3 +96,24 @@ def test_an_unknown_variable_is_refused() -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="nowhere"):
         load_settings(tmp_path / "nowhere.toml", environment={})
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("feed = 'shadow'\nshadow_instrument = 'ETH-USD'", "shadow_instrument: 'ETH-USD' is none"),
+        ("shadow_quotes_client = 'a'\nshadow_trades_client = 'a'", "shadow_trades_client"),
+        ("shadow_quotes_client = 'a b'", "shadow_quotes_client"),
+        ("shadow_levels = 0", "shadow_levels"),
+        ("shadow_refill_s = 0", "shadow_refill_s"),
+        ("shadow_when_stale = 'panic'", "shadow_when_stale"),
+    ],
+)
+def test_a_shadow_that_cannot_be(tmp_path: Path, text: str, word: str) -> None:
+    with pytest.raises(SettingsError, match=word):
+        load_settings(write(tmp_path, text), environment={})
+
+
+def test_the_shadows_instrument_matters_with_the_shadow_only(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "shadow_instrument = 'ETH-USD'"), environment={})
+    assert settings.feed == "off"

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradeclear.gateway.rate_limits import RateLimited, RateLimits, TokenBuckets, network
+from tradeclear.model.errors import InvalidField
 
 
 class Clock:
@@ -124,3 +125,11 @@ def test_both_limits_say_whose_they_are() -> None:
 )
 def test_networks(address: str, name: str) -> None:
     assert network(address) == name
+
+
+def test_a_reserved_client_is_refused_whatever_the_limits() -> None:
+    off = TokenBuckets(rate_per_s=0, burst=0, clock=Clock())
+    limits = RateLimits(client=off, address=off, reserved=frozenset({"house"}))
+    limits.charge_client("ann")
+    with pytest.raises(InvalidField, match="client_id: house is the exchange's own"):
+        limits.charge_client("house")

@@ -90,6 +90,25 @@ async def test_the_key_of_another_request_is_refused_and_not_logged(rig) -> None
     assert rig.log.last_seq == 2
 
 
+async def test_a_refused_key_leaves_nothing_behind(rig) -> None:
+    class Kept:
+        """What a door holds while it waits."""
+
+        def __init__(self) -> None:
+            self.answers: list[Answer] = []
+
+    async with rig.running() as partition:
+        await rig.submit(keyed(buy("a"), "key-1"))
+        kept = Kept()
+        gone = ref(kept)
+        partition.submit_nowait(keyed(buy("b"), "key-1"), kept.answers.append)
+        while not kept.answers:  # noqa: ASYNC110 - the door is not told by an event here
+            await trio.lowlevel.checkpoint()
+        del kept
+        gc.collect()
+        assert gone() is None
+
+
 async def test_a_reply_that_the_log_holds_no_more_has_aged_out(rig) -> None:
     command = keyed(buy("a"), "key-1")
     async with rig.running():

@@ -44,12 +44,24 @@ async def test_the_stream_wins_while_it_is_fresh(market: Market, autojump_clock:
     market.streamed(book(6))
     assert shown(market) == ("stream", 6, False)
     await trio.sleep(4)
-    market.polled(snapshot(6), trio.current_time())
+    market.polled(snapshot(7), trio.current_time())
     assert shown(market) == ("stream", 6, False)
     await trio.sleep(2)
-    assert shown(market) == ("poll", 6, False)
+    assert shown(market) == ("poll", 7, False)
     await trio.sleep(10)
-    assert shown(market) == ("poll", 6, True)
+    assert shown(market) == ("poll", 7, True)
+
+
+async def test_where_nothing_happens_a_poll_confirms_the_stream(
+    market: Market, autojump_clock: Any
+) -> None:
+    market.streamed(book(6))
+    for _ in range(5):
+        await trio.sleep(4)
+        market.polled(snapshot(6), trio.current_time())
+    assert shown(market) == ("stream", 6, False)
+    await trio.sleep(6)
+    assert shown(market) == ("stream", 6, True)
 
 
 async def test_of_two_stale_books_the_younger_is_shown(market: Market, autojump_clock: Any) -> None:
@@ -68,6 +80,17 @@ async def test_a_poll_is_as_old_as_its_question(market: Market, autojump_clock: 
     await trio.sleep(6)
     market.polled(snapshot(5), asked_at)
     assert shown(market) == ("poll", 5, True)
+
+
+async def test_a_book_that_is_only_a_snapshot_is_as_old_as_its_question(
+    market: Market, autojump_clock: Any
+) -> None:
+    asked_at = trio.current_time()
+    await trio.sleep(6)
+    market.streamed(book(5), asked_at)
+    assert shown(market) == ("stream", 5, True)
+    market.streamed(book(6))
+    assert shown(market) == ("stream", 6, False)
 
 
 async def test_a_stream_that_lags_behind_the_polls_is_as_old_as_what_it_lacks(

@@ -11,6 +11,7 @@ from tradeclear.cli.depth_reader import depth_reader
 from tradeclear.cli.fuzz import fuzz
 from tradeclear.cli.serve import serve
 from tradeclear.cli.simulate import simulate
+from tradeclear.cli.soak import soak
 from tradeclear.cli.venue_sim import venue_sim
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.command()(depth_reader)
 app.command()(crash)
 app.command()(fuzz)
 app.command()(simulate)
+app.command()(soak)
 app.command()(venue_sim)
 app.add_typer(wal.app)
 

@@ -66,9 +66,16 @@ async def open_client(
 
     Raises `InvalidField` if `url` can't be one.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_url(url):
         raise InvalidField("url", f"must be like {DEFAULT_URL}, not {url!r:.80}")
     patience = patience or Patience()
     async with open_http(url, patience) as http:
         yield Client(url, http, patience, stream_patience or Patience(give_up_s=math.inf))
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

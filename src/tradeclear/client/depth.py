@@ -28,6 +28,8 @@ class Depth:
         self._book: Book | None = None
         self._coming = Book()
         self._changed = trio.Event()
+        self.version = 0
+        """Grows with each change."""
         self._failure: ClientError | None = None
 
     @property
@@ -69,10 +71,14 @@ class Depth:
         while self._book is None:
             await self.wait_changed()
 
-    async def wait_changed(self) -> None:
-        """Wait for the next change, however many came at once.
+    def changes(self) -> "Changes":
+        """Iterate: now, and whenever the book is another than at the last turn."""
+        return Changes(self)
 
-        Raises what ended the stream (see `Stream`). Cancelled, nothing is lost.
+    async def wait_changed(self) -> None:
+        """Wait for the next change from now on; what changed between two calls is not told.
+
+        Raises what ended the stream. Cancelled, nothing is lost.
         """
         if self._failure is not None:
             raise self._failure
@@ -85,6 +91,7 @@ class Depth:
 
         For ever, if nothing changes the book from there on: a level tells of itself only.
         """
+        await trio.lowlevel.checkpoint()
         while self.sequence < sequence:
             await self.wait_changed()
 
@@ -116,8 +123,29 @@ class Depth:
         return True
 
     def _wake(self) -> None:
+        self.version += 1
         self._changed.set()
         self._changed = trio.Event()
+
+
+class Changes:
+    """An iteration over sequences of a book that are new, however much happened in between.
+
+    Raises what ended the stream. Cancelled, nothing is lost.
+    """
+
+    def __init__(self, depth: Depth) -> None:
+        self._depth: Final = depth
+        self._seen = -1
+
+    def __aiter__(self) -> "Changes":
+        return self
+
+    async def __anext__(self) -> Seq:
+        while self._depth.version == self._seen:
+            await self._depth.wait_changed()
+        self._seen = self._depth.version
+        return self._depth.sequence
 
 
 @asynccontextmanager

@@ -16,8 +16,12 @@ class EndTold(trio.abc.Stream):
         self._waiting: Final = waiting
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send."""
-        await self._stream.send_all(data)
+        """Send, and look for the end."""
+        try:
+            await self._stream.send_all(data)
+        except trio.BrokenResourceError:
+            self._waiting.cancel()
+            raise
 
     async def wait_send_all_might_not_block(self) -> None:
         """Wait for room."""
@@ -35,5 +39,6 @@ class EndTold(trio.abc.Stream):
         return data
 
     async def aclose(self) -> None:
-        """Close."""
+        """Close, which is an end as well."""
+        self._waiting.cancel()
         await self._stream.aclose()

@@ -102,7 +102,9 @@ class OrderSocket:
     async def _talk(self, socket: WebSocket, worked: Callable[[], None]) -> None:
         """Ask again whatever has no answer, then go on."""
         self._unsent.clear()
-        self._unsent.extend(self._under_way)
+        self._unsent.extend(
+            number for number, entry in self._under_way.items() if entry.answer is None
+        )
         self._something_to_send.set()
         async with tended_nursery() as nursery:
             nursery.start_soon(self._write, socket)

@@ -1,11 +1,12 @@
 """Orders over HTTP: order entry, and what can be read of them."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from tradeclear.client.answer import Answer
 from tradeclear.client.commands import new_key
 from tradeclear.client.http import Http, quoted
+from tradeclear.client.listing import Listing
 from tradeclear.client.order import Order
 from tradeclear.client.order_entry import OrderEntry
 from tradeclear.client.persistence import persist
@@ -61,15 +62,13 @@ class Orders(OrderEntry):
 
         return (await persist(attempt, self._patience)).read(OrdersPage)
 
-    async def list(self, *statuses: Status) -> AsyncGenerator[Order]:
-        """All the client's orders that the exchange remembers, newest first, page by page."""
-        cursor: str | None = None
-        while True:
-            page = await self.page(*statuses, cursor=cursor)
-            for order in page.orders:
-                yield order
-            if (cursor := page.next_cursor) is None:
-                return
+    def list(self, *statuses: Status) -> Listing:
+        """Iterate over all the client's orders that the exchange remembers, newest first."""
+
+        async def read(cursor: str | None) -> OrdersPage:
+            return await self.page(*statuses, cursor=cursor)
+
+        return Listing(read)
 
 
 def _statuses(statuses: Iterable[Status]) -> dict[str, str]:

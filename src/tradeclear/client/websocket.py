@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+import h11
 import trio
 from trio_websocket import (
     ConnectionClosed,
@@ -12,6 +13,7 @@ from trio_websocket import (
     WebSocketConnection,
     wrap_client_stream,
 )
+from wsproto.utilities import ProtocolError
 
 from tradeclear.client.answer import GATEWAY_STATUSES, Answer
 from tradeclear.client.end_told import EndTold
@@ -32,6 +34,9 @@ MESSAGE_BYTES_MAX: Final = 32 * 1024 * 1024
 
 RECEIVE_BYTES: Final = 65_536
 
+IMPROPER: Final = (ProtocolError, h11.ProtocolError)
+"""What trio-websocket's own tasks raise when the other side speaks no WebSocket."""
+
 
 class WebSocket:
     """An open connection. Send from one task, receive in another."""
@@ -45,11 +50,13 @@ class WebSocket:
             await self._connection.send_message(text.decode())
         except ConnectionClosed as closed:
             raise _disconnected(closed) from None
+        except ProtocolError as error:  # it is being closed this very moment
+            raise Disconnected(str(error)) from error
 
     async def receive(self) -> str | bytes:
         """The next message. Raises `Disconnected`, also if nobody is there any more.
 
-        Cancelled, no message is lost.
+        Cancelled, the connection is of no further use.
         """
         with trio.move_on_after(PING_S):
             return await self._next()
@@ -71,7 +78,7 @@ class WebSocket:
             patience.deadline = trio.current_time() + PONG_S_MAX
             try:
                 await self._connection.ping()
-            except ConnectionClosed:
+            except (ConnectionClosed, ProtocolError):
                 return
             patience.deadline = float("inf")
             await trio.sleep(PING_S)
@@ -81,23 +88,19 @@ class WebSocket:
 async def open_websocket(url: str) -> AsyncGenerator[WebSocket]:
     """Connect to a `ws://` or `wss://` URL.
 
-    Raises `Unreachable` if that can't be done now, else `Refused` or `NotUnderstood`. At the end
-    the connection is closed, within `CLOSE_S_MAX`, and at once if it is cancelled.
+    Raises `Unreachable` if that can't be done now, else `Refused` or `NotUnderstood`. When the
+    body is done the connection is closed, within `CLOSE_S_MAX`; when it raises, without a word.
     """
     try:
         async with await _open_stream(url) as stream, tended_nursery() as nursery:
             connection = await _shake_hands(nursery, stream, url)
-            try:
-                yield WebSocket(connection)
-            finally:
-                with trio.move_on_after(CLOSE_S_MAX):
-                    await connection.aclose()
+            yield WebSocket(connection)
+            with trio.move_on_after(CLOSE_S_MAX):
+                await connection.aclose()
     except BaseExceptionGroup as group:
-        # A rejection is raised by a task of trio-websocket's, so it comes in a group.
-        rejections, others = group.split(ConnectionRejected)
-        if others is not None or rejections is None:
+        if (error := _translated(group)) is None:
             raise
-        raise _rejected(_first(rejections)) from None
+        raise error from group
 
 
 async def _open_stream(url: str) -> trio.abc.Stream:
@@ -106,7 +109,9 @@ async def _open_stream(url: str) -> trio.abc.Stream:
     try:
         with trio.fail_after(CONNECT_S_MAX):
             if parts.scheme == "wss":
-                return await trio.open_ssl_over_tcp_stream(host, parts.port or 443)
+                return await trio.open_ssl_over_tcp_stream(
+                    host, parts.port or 443, https_compatible=True
+                )
             return await trio.open_tcp_stream(host, parts.port or 80)
     except trio.TooSlowError:
         raise Unreachable(f"no connection in {CONNECT_S_MAX:g} s") from None
@@ -131,12 +136,16 @@ async def _shake_hands(
     raise Unreachable("closed, or silent for too long, during the handshake")
 
 
-def _first(group: BaseExceptionGroup[ConnectionRejected]) -> Answer:
+def _translated(group: BaseExceptionGroup[BaseException]) -> Exception | None:
+    """What a task of trio-websocket's raised, which comes in a group; None if it is not that."""
+    if group.split((ConnectionRejected, *IMPROPER))[1] is not None:
+        return None
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    assert isinstance(error, ConnectionRejected)
-    return Answer(error.status_code, error.body or b"")
+    if isinstance(error, ConnectionRejected):
+        return _rejected(Answer(error.status_code, error.body or b""))
+    return Disconnected(f"no proper WebSocket: {error}")
 
 
 def _rejected(answer: Answer) -> Unreachable | Refused | NotUnderstood:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from tradeclear.model.instrument import NAME_PATTERN
 from tradeclear.model.units import OPEN_ORDERS_MAX
 
 COUNT_MAX: Final = 2**53
@@ -84,7 +85,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Before Binance does it, after 24 hours."""
 
     # The shadow of that market in one of our books (docs/shadow-market.md).
-    shadow_instrument: Name = "BTC-USD"
+    shadow_instrument: Annotated[str, Meta(pattern=f"^{NAME_PATTERN}$")] = "BTC-USD"
     shadow_levels: Annotated[int, Meta(ge=1, le=1_000)] = 50
     """So many of the best levels of each side."""
     shadow_refill_s: Seconds = 30

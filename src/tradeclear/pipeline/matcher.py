@@ -85,7 +85,9 @@ class Matcher:
             try:
                 earlier = self.engine.find_duplicate(used)
             except KeyReused as error:
-                self._gate.answer(self.engine.seq, reply, error)
+                # Its traceback holds this frame and so `submission`, which the collector can't see
+                # into: whoever keeps the error beside `reply` would keep all of it for ever.
+                self._gate.answer(self.engine.seq, reply, error.with_traceback(None))
                 return
             if earlier is not None:
                 self._replay(earlier, reply)

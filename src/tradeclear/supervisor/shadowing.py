@@ -22,7 +22,8 @@ from tradeclear.telemetry.metrics import Metrics
 from tradeclear.venues.market import Market
 from tradeclear.venues.messages import Message
 from tradeclear.venues.shadow.grid import Grid
-from tradeclear.venues.shadow.shadow import Shadow, withdraw
+from tradeclear.venues.shadow.shadow import Shadow
+from tradeclear.venues.shadow.withdrawal import withdraw
 
 WITHDRAW_S_MAX: Final = 2.0
 """So long may it take at the end to cancel the house's orders; what is left goes at the start."""

@@ -35,9 +35,6 @@ FAULTS: Final[dict[str, tuple[tuple[Action | int, int], ...]]] = {
 }
 """What a call of a kind can fail with, and for how many calls."""
 
-STOP_S_MAX: Final = 1.0
-"""A process that was told of a broken disk has this long to end."""
-
 
 class Fault(Struct, frozen=True):
     """One call and what becomes of it."""

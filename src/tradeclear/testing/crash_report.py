@@ -3,8 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from typing import Final
 
 from tradeclear.testing.ledger import Finding
+
+STOP_S_MAX: Final = 1.0
+"""A process that was told of a broken disk has this long to end."""
 
 
 @dataclass(slots=True)
@@ -37,6 +41,11 @@ class Report:
     logs_verified: int = 0
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Nothing is wrong, and every stop was fast enough."""
+        return not self.findings and self.stop_s_max <= STOP_S_MAX
 
     def count(self, kind: str) -> int:
         """How many findings are of this kind."""

@@ -256,11 +256,13 @@ def describe(sent: Sent) -> str:
 class Client:
     """A trader of one cycle: invents commands, and remembers which orders it could change."""
 
-    def __init__(self, name: str, draw: Random, ledger: Ledger) -> None:
+    def __init__(
+        self, name: str, draw: Random, ledger: Ledger, own_orders_max: int = OWN_ORDERS_MAX
+    ) -> None:
         self.name: Final = name
         self._draw: Final = draw
         self._ledger: Final = ledger
-        self._own: Final[deque[str]] = deque(maxlen=OWN_ORDERS_MAX)
+        self._own: Final[deque[str]] = deque(maxlen=own_orders_max)
         self._count = 0
 
     def next_request(self) -> tuple[list[Sent], bytes | None]:

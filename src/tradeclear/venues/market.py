@@ -19,8 +19,9 @@ MISSING_MAX: Final = 1_000
 class Market:
     """The books of one symbol. Nobody but the feed's tasks changes it.
 
-    A book's age is the time since it was last brought up to date. A streamed book that lacks what a
-    poll has seen is as old as that poll: so a stream that lags or has silently ended shows.
+    A book's age is the time since it was last brought up to date, or a poll knew nothing newer. A
+    streamed book that lacks what a poll has seen is as old as that poll: so a stream that lags or
+    has silently ended shows.
     """
 
     def __init__(self, symbol: str, *, stale_after_s: float) -> None:
@@ -36,10 +37,10 @@ class Market:
         self._polled: Book | None = None
         self._polled_at = 0.0
 
-    def streamed(self, book: Book) -> None:
-        """The stream's book was brought up to date just now; it may be the same object as ever."""
+    def streamed(self, book: Book, at: float | None = None) -> None:
+        """The stream's book was brought up to date `at`, or just now; it may be the same."""
         self._streamed = book
-        self._streamed_at = trio.current_time()
+        self._streamed_at = trio.current_time() if at is None else at
         while self._missing and self._missing[0][0] <= book.update_id:
             self._missing.popleft()
         self.changed()
@@ -61,7 +62,8 @@ class Market:
         self._polled = Book(snapshot.update_id, snapshot.bids, snapshot.asks)
         self._polled_at = asked_at
         if self._streamed is None or self._streamed.update_id >= snapshot.update_id:
-            self._missing.clear()
+            self._missing.clear()  # and what was streamed was the newest when that was asked
+            self._streamed_at = max(self._streamed_at, asked_at)
         elif len(self._missing) < MISSING_MAX:
             self._missing.append((snapshot.update_id, asked_at))
         self.changed()

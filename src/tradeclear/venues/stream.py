@@ -171,6 +171,7 @@ class Stream:
             self._diff_came = trio.Event()
             with trio.move_on_after(FIRST_DIFF_S_MAX):
                 await self._diff_came.wait()
+        asked_at = trio.current_time()
         try:
             snapshot = await self._snapshots.depth(SNAPSHOT_LEVELS)
         except (VenueUnavailable, VenueRefused) as error:
@@ -183,7 +184,8 @@ class Stream:
             return False
         book = self._synchronizer.book
         assert book is not None
-        self._market.streamed(book)
+        # With a diff on top it is of now, without one no younger than the question.
+        self._market.streamed(book, asked_at if book.update_id == snapshot.update_id else None)
         self._backoff.reset()
         log.info(FEED_IN_STEP, update_id=book.update_id)
         return True

@@ -173,9 +173,14 @@ class Shadowed:
         return self.grid.shown(reading, levels_max)
 
     def best(self, side: Side) -> int:
-        """The best price in our book."""
-        level = next(iter(self.engine.books[BTC].side(side).best_first()))
-        return level.price
+        """The best price in our book, which has one."""
+        return next(self.engine.books[BTC].side(side).best_first()).price
+
+    @property
+    def crossed(self) -> bool:
+        """Whether our best bid is at or above our best ask."""
+        book = self.engine.books[BTC]
+        return bool(len(book.bids) and len(book.asks)) and self.best("buy") >= self.best("sell")
 
     async def order(self, side: Side, quantity: int, price: int = 0, client: str = "ann") -> Record:
         """A user's order: a market order without a price."""

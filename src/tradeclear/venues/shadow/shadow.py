@@ -1,19 +1,19 @@
 """The shadow: keeps one of our books as the outside market is, less what users took of it.
 
 Two tasks and a callback. `_follow` reads the durable records: what rests, what users took.
-`_quote` compares that with the venue's book whenever something changed, and has at most one quote
-under way: what changes meanwhile comes with the next, which is made of the newest state. Trades are
-sent on as they come.
+`_quote` compares that with the venue's book, and has at most one quote under way: what changes
+meanwhile comes with the next, which is made of the newest state. Trades are sent on as they come.
 """
 
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 import trio
 
-from tradeclear.model.commands import CancelAll, Command, Quote
-from tradeclear.model.errors import Overloaded
-from tradeclear.model.events import CommandRefused, OrdersCancelled, Quoted, Record
+from tradeclear.core.quoting import LEVELS_MAX
+from tradeclear.model.commands import Quote
+from tradeclear.model.events import CommandRefused, Quoted, Record
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.exchange import Exchange
 from tradeclear.pipeline.publisher import SlowConsumer, Subscription
@@ -27,6 +27,7 @@ from tradeclear.venues.shadow.flow import Flow
 from tradeclear.venues.shadow.grid import Grid, Quantities
 from tradeclear.venues.shadow.house import House
 from tradeclear.venues.shadow.impact import Impact
+from tradeclear.venues.shadow.withdrawal import submit, withdraw
 
 RECORDS_MAX: Final = 65_536
 """With more records not looked at, the house begins again from nothing."""
@@ -35,7 +36,7 @@ TURN_RECORDS: Final = 512
 """So many records are looked at before others get their turn: well under a millisecond."""
 
 PAUSE_S: Final = 0.1
-"""After a command that the exchange did not take, or took in part."""
+"""After a quote that was carried out in part."""
 
 
 class Shadow:
@@ -70,8 +71,9 @@ class Shadow:
         """The record at which the house was last empty and began."""
         self._house = self._empty_house()
         self._seen: Seq = 0
-        self._changed = trio.Event()
-        market.on_change(self._wake)
+        self._due = True
+        self._woken = trio.Event()
+        market.on_change(self._note_due)
 
     @property
     def levels(self) -> int:
@@ -99,6 +101,7 @@ class Shadow:
         with self._exchange.follow(RECORDS_MAX) as subscription:
             begun = await withdraw(self._exchange, self._trades_client, self._quotes_client)
             self.begun = self._seen = begun
+            self._due = True
             self._house = self._empty_house()
             self.flow.open(begun)
             log.info(SHADOW_BEGUN, seq=begun, instrument=self._grid.instrument.name)
@@ -127,28 +130,41 @@ class Shadow:
                 continue
             for place, lots in self._house.take(record):
                 self.impact.take(place, lots, now_s)
+                self._due = True
         self._seen = max(self._seen, records[-1].seq)
-        self._wake()
+        self._woken.set()
 
     async def _quote(self) -> None:
-        """Whenever something changed, bring the house to where it should be, one quote at a time.
+        """Bring the house to where it should be, one quote at a time.
 
+        That is looked at when the venue's book changed, when users took something, and when some of
+        that is to be refilled: trades of the venue in between bring the house there by themselves.
         What rests is only known from the records, so a quote is over when its own has been seen.
         """
         while True:
-            self._changed = trio.Event()
+            if not self._due:
+                await self._wait_due()
+            self._due = False
             quote = self._next_quote()
             if quote is None:
-                with trio.move_on_after(self.impact.step_s if len(self.impact) else float("inf")):
-                    await self._changed.wait()
                 continue
             record = await submit(self._exchange, quote)
             self._metrics.shadow_quotes += 1
             while self._seen < record.seq:
-                await self._changed.wait()
-                self._changed = trio.Event()
+                self._woken = trio.Event()
+                await self._woken.wait()
             if not _carried_out(record):
+                self._due = True
                 await trio.sleep(PAUSE_S)
+            elif LEVELS_MAX in (len(quote.bids), len(quote.asks)):
+                self._due = True
+
+    async def _wait_due(self) -> None:
+        """Return when there may be something to quote."""
+        with trio.move_on_after(self.impact.step_s if len(self.impact) else inf):
+            while not self._due:
+                self._woken = trio.Event()
+                await self._woken.wait()
 
     def _next_quote(self) -> Quote | None:
         wanted = self._wanted()
@@ -180,8 +196,9 @@ class Shadow:
     def _empty_house(self) -> House:
         return House(self._grid.instrument.name, self._quotes_client, self._trades_client)
 
-    def _wake(self) -> None:
-        self._changed.set()
+    def _note_due(self) -> None:
+        self._due = True
+        self._woken.set()
 
 
 def _carried_out(record: Record) -> bool:
@@ -191,31 +208,3 @@ def _carried_out(record: Record) -> bool:
         log.error(SHADOW_REFUSED, seq=record.seq, reason=told.reason)
         return False
     return isinstance(told, Quoted) and not told.left
-
-
-async def withdraw(exchange: Exchange, *clients: str) -> Seq:
-    """Cancel all orders of `clients`; returns a record at which they had none.
-
-    Raises `Stopping` or `OutcomeUnknown`.
-    """
-    seq: Seq = 0
-    for client_id in clients:
-        remaining = 1
-        while remaining:
-            record = await submit(exchange, CancelAll(client_id))
-            told = record.events[0]
-            assert isinstance(told, OrdersCancelled), "a cancel-all is never refused"
-            seq, remaining = record.seq, told.remaining
-    return seq
-
-
-async def submit(exchange: Exchange, command: Command) -> Record:
-    """Have `command` carried out, as soon as there is room for it.
-
-    Raises `Stopping` or `OutcomeUnknown`.
-    """
-    while True:
-        try:
-            return (await exchange.submit(command)).record
-        except Overloaded:
-            await trio.sleep(PAUSE_S)
