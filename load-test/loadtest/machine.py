@@ -13,7 +13,7 @@ def description(folder: Path | None = None) -> dict[str, str]:
     words = {
         "Processor": f"{len(os.sched_getaffinity(0))} × {processor()}",
         "Memory": f"{memory_bytes() / 2**30:.1f} GiB",
-        "System": f"{platform.system()} {platform.release()}",
+        "System": f"{platform.system()} {platform.release().partition('-')[0]}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "Load before": f"{os.getloadavg()[0]:.2f} (average of a minute)",
     }

@@ -1,7 +1,9 @@
 """A command in, its durable record out, once; and what happens when something fails on the way."""
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from weakref import ref
 
 import pytest
 import trio
@@ -90,21 +92,27 @@ async def test_the_key_of_another_request_is_refused_and_not_logged(rig) -> None
     assert rig.log.last_seq == 2
 
 
+class Waiter:
+    """A door's end of a request: it keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = None
+        self.told = trio.Event()
+
+    def take(self, answer: Answer) -> None:
+        self.answer = answer
+        self.told.set()
+
+
 async def test_a_refused_key_leaves_nothing_behind(rig) -> None:
-    class Kept:
-        """What a door holds while it waits."""
-
-        def __init__(self) -> None:
-            self.answers: list[Answer] = []
-
     async with rig.running() as partition:
         await rig.submit(keyed(buy("a"), "key-1"))
-        kept = Kept()
-        gone = ref(kept)
-        partition.submit_nowait(keyed(buy("b"), "key-1"), kept.answers.append)
-        while not kept.answers:  # noqa: ASYNC110 - the door is not told by an event here
-            await trio.lowlevel.checkpoint()
-        del kept
+        waiter = Waiter()
+        partition.submit_nowait(keyed(buy("b"), "key-1"), waiter.take)
+        await waiter.told.wait()
+        assert isinstance(waiter.answer, KeyReused)
+        gone = ref(waiter)
+        del waiter
         gc.collect()
         assert gone() is None
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tradeclear.core.configuring import restore_configuration
 from tradeclear.core.engine import Engine
-from tradeclear.core.idempotency import ENTRY_BYTES
+from tradeclear.core.idempotency import DIGEST_BYTES, ENTRY_BYTES
 from tradeclear.core.lifecycle import Order, restore
 from tradeclear.model.commands import Limits
 from tradeclear.model.instrument import Instrument
@@ -133,8 +133,8 @@ def load(chunks: Iterable[bytes]) -> Engine:
                 engine.trades.update((trade.executed.trade_id, trade) for trade in rows)
             case "keys":
                 for key, entry in rows:
-                    if len(entry) != ENTRY_BYTES:
-                        raise StateDamaged(f"an idempotency key's entry has {len(entry)} bytes")
+                    if len(key) != DIGEST_BYTES or len(entry) != ENTRY_BYTES:
+                        raise StateDamaged(f"key and entry have {len(key)} and {len(entry)} bytes")
                     engine.keys.load(key, entry)
             case _:
                 raise StateDamaged(f"section {section!r} stands where tables are expected")

@@ -12,7 +12,9 @@ from tradeclear.testing.soak_ledger import Windows
 STRETCH_S_MAX: Final = 60.0
 SNAPSHOTS_A_STRETCH: Final = 4
 
-WINDOWS: Final = Windows(closed_orders=5_000, trades=4_000, keys=4_000)
+WINDOWS: Final = Windows(closed_orders=5_000, trades=3_500, keys=4_000)
+"""Trades end within a page of 1,000: to ask for those before the oldest is refused."""
+
 SETTINGS: Final[Mapping[str, str]] = {
     **NO_RATE_LIMITS,
     "TRADECLEAR_ORDER_LOG": "false",

@@ -1,6 +1,7 @@
 """What a soak saw, stretch by stretch, and whether it stayed flat."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from statistics import median
 from typing import Final
 
@@ -19,7 +20,8 @@ LOG_GROWTH_MAX: Final = 0.50
 """Segments go as wholes, and only after a snapshot: it moves up and down by as much."""
 
 WARM_UP_SHARE: Final = 0.25
-"""In this share of the stretches tables, log and allocator fill."""
+WARM_UP_COMMANDS: Final = 20_000
+"""In this share of the stretches, and so many commands, tables, log and allocator fill."""
 
 JUDGED_MIN: Final = 3
 """With fewer stretches after the warm-up nothing is said of growth."""
@@ -107,7 +109,9 @@ class SoakReport(Struct, kw_only=True):
 
 def growths(stretches: Sequence[Stretch]) -> list[Growth]:
     """How memory, descriptors, threads and log have grown; nothing if that can't be told yet."""
-    judged = stretches[max(1, round(WARM_UP_SHARE * len(stretches))) :]
+    sums = accumulate(stretch.acknowledged for stretch in stretches)
+    filling = sum(acknowledged < WARM_UP_COMMANDS for acknowledged in sums)
+    judged = stretches[max(1, filling, round(WARM_UP_SHARE * len(stretches))) :]
     if len(judged) < JUDGED_MIN:
         return []
     return [
