@@ -31,7 +31,7 @@ help: ## show this list
 	@echo
 	@echo '  PYTHON=python3.12 picks the interpreter; ARGS="..." is passed on by serve, test and bench.'
 
-serve: install $(VENV)/.embedded ## run the exchange (makes the environment first)
+serve: install $(VENV)/.embedded $(if $(findstring --feed,$(ARGS)),$(VENV)/.binance) ## run the exchange (makes the environment first)
 	$(BIN)/tradeclear serve $(ARGS)
 
 test: dev ## run the tests
@@ -81,6 +81,8 @@ lock: dev ## write the lock files anew (ARGS=--upgrade takes newer versions)
 		--output-file requirements-dev.lock $(ARGS)
 	$(LOCK) --extra embedded --constraints requirements.lock \
 		--output-file requirements-embedded.lock $(ARGS)
+	$(LOCK) --extra binance --constraints requirements.lock \
+		--output-file requirements-binance.lock $(ARGS)
 
 # Every platform and Python from 3.11 on, every file's hash, and no address of any index.
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
@@ -112,6 +114,11 @@ $(VENV)/.runtime: requirements.lock | $(VENV)/.created
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
+	$(PIP) install --require-hashes --requirement $<
+	@touch $@
+
+# What --feed binance and --feed shadow need.
+$(VENV)/.binance: requirements-binance.lock | $(VENV)/.runtime
 	$(PIP) install --require-hashes --requirement $<
 	@touch $@
 

@@ -12,7 +12,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "tradeclear"
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-embedded.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-embedded.lock",
+    "requirements-binance.lock",
+)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 # Home folders, file addresses, and wherever this checkout lies. Spelled in pieces, so that this
@@ -105,9 +110,10 @@ def test_dev_lock_holds_the_dev_group() -> None:
     )
 
 
-def test_embedded_lock_holds_the_extra() -> None:
-    wanted = PYPROJECT["project"]["optional-dependencies"]["embedded"]
-    assert names(wanted) - set(pins("requirements-embedded.lock")) == set()
+@pytest.mark.parametrize("extra", ["embedded", "binance"])
+def test_the_lock_of_an_extra_holds_it(extra: str) -> None:
+    wanted = PYPROJECT["project"]["optional-dependencies"][extra]
+    assert names(wanted) - set(pins(f"requirements-{extra}.lock")) == set()
 
 
 @pytest.mark.parametrize("lock", LOCKS[1:])
