@@ -2,8 +2,9 @@
 
     python -m tradeclear.testing.fuzz_bystander HOST PORT PER_S
 
-It places, reads and cancels orders at a steady rate until its standard input ends, and then prints
-what it saw as JSON. A wait counts from the moment at which the request was due, so that a server
+It connects, says so with a blank line (also when nobody takes the connection), places, reads and
+cancels orders at a steady rate until its standard input ends, and then prints what it saw as JSON.
+A wait counts from the moment at which the request was due, so that a server
 that stalls is charged for all that it kept waiting. It is a process of its own, or the attackers'
 work would count as the server's.
 """
@@ -24,6 +25,7 @@ from tradeclear.testing.server import Connection, ConnectionLost
 CLIENT: Final = "bystander"
 SAMPLES_MAX: Final = 1_000_000
 PROBLEMS_MAX: Final = 20
+START_S_MAX: Final = 30.0
 STOP_S_MAX: Final = 30.0
 
 
@@ -48,10 +50,19 @@ class Bystander:
         self._waits_s: Final[list[float]] = []
         self._problems: Final[list[str]] = []
 
-    async def run(self) -> None:
-        """Trade. Never raises but `trio.Cancelled`."""
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Trade; started once it is connected, or knows that it can't be.
+
+        Never raises but `trio.Cancelled`.
+        """
         try:
             stream = await trio.open_tcp_stream(self._host, self._port, local_address=self._address)
+        except OSError as error:
+            self._problems.append(f"the bystander could not connect: {error!r}")
+            task_status.started()
+            return
+        task_status.started()
+        try:
             async with Connection(stream, f"{self._host}:{self._port}") as connection:
                 await self._trade(connection)
         except (ConnectionLost, OSError, ValueError) as error:
@@ -111,14 +122,19 @@ class Watched:
 async def bystander_process(
     host: str, port: int, per_s: float, address: str = ""
 ) -> AsyncGenerator[Watched]:
-    """A bystander in a process of its own while the block runs; `waits` is there when it ends."""
+    """A bystander in a process of its own while the block runs; `waits` is there when it ends.
+
+    The block begins when the bystander has connected, or has failed to.
+    """
     watched = Watched()
     words = [sys.executable, "-m", __name__, host, str(port), str(per_s), address]
     process = await trio.lowlevel.open_process(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
+        with trio.fail_after(START_S_MAX):
+            await process.stdout.receive_some(1)
         yield watched
-        assert process.stdin is not None
-        assert process.stdout is not None
         await process.stdin.aclose()
         with trio.fail_after(STOP_S_MAX):
             said = b"".join([data async for data in process.stdout])
@@ -133,7 +149,9 @@ async def bystander_process(
 
 async def _until_told(bystander: Bystander) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(bystander.run)
+        await nursery.start(bystander.run)
+        sys.stdout.buffer.write(b"\n")
+        sys.stdout.buffer.flush()
         await trio.to_thread.run_sync(sys.stdin.buffer.read)
         nursery.cancel_scope.cancel()
 
