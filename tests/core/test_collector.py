@@ -44,7 +44,7 @@ def engine(exchange: Any, request: pytest.FixtureRequest) -> Any:
         lambda engine: [engine.orders._closed],
         lambda engine: [engine.orders.clients],
         lambda engine: list(engine.orders.clients.values()),
-        lambda engine: [client.closed for client in engine.orders.clients.values()],
+        lambda engine: [client.orders for client in engine.orders.clients.values()],
         lambda engine: [client.open for client in engine.orders.clients.values()],
         lambda engine: list(engine.trades.values()),
         lambda engine: [engine.trades],

@@ -114,3 +114,15 @@ def test_loaded_table_is_as_the_one_it_was_taken_from(table: OrderTable) -> None
         put_away,
         table.clients["ann"],
     )
+
+
+def test_an_order_that_never_rested_is_closed_from_the_beginning(table: OrderTable) -> None:
+    never = order(7)
+    never.status = "filled"
+    table.add_closed(never)
+    assert (
+        [each.order_id for each in table.closed()],
+        [each.order_id for each in table.open_of("ann")],
+        [each.order_id for each in table.newest_of("ann")],
+        table.open_count,
+    ) == (["o2", "o7"], ["o1", "o5"], ["o7", "o5", "o2", "o1"], 4)

@@ -152,3 +152,50 @@ async def test_cancelled_while_waiting_all_were_taken(house: Any, order: Any) ->
         while house.engine.seq < 501:
             await trio.lowlevel.checkpoint()
     assert house.engine.orders.open_count == 500
+
+
+async def test_new_orders_alone_are_answered_as_among_others(
+    open_house: Any, order: Any, body: Any
+) -> None:
+    """The short way, all read at once, tells what the long way tells, refusals too."""
+    orders = [
+        order(order_id="a"),
+        order(order_id="a"),
+        order(quantity=0, order_id="b"),
+        order(order_id="c", side="sell", quantity="0.1"),
+        order(order_id="d", instrument="X"),
+        order(order_id="e", idempotency_key="k"),
+        order(order_id="f", idempotency_key="k"),
+    ]
+    cancel = {"op": "cancel", "order_id": "nobody's"}
+    told = []
+    for batch in (orders, [*orders, cancel]):
+        async with open_house() as house:
+            reply = await house.app().test_client().post("/orders/batch", json=batch)
+            told.append((await results(reply, body))[: len(orders)])
+    for one in told[0] + told[1]:
+        one.get("order", {}).pop("created_at", None)
+        one.get("order", {}).pop("updated_at", None)
+        for trade in one.get("trades", ()):
+            trade.pop("timestamp")
+    assert told[0] == told[1]
+    assert [one["status"] for one in told[0]] == [201, 409, 400, 201, 400, 201, 422]
+
+
+async def test_new_orders_alone_cost_a_token_each(house: Any, order: Any, body: Any) -> None:
+    app = house.app(
+        client_rate_per_s=1,
+        client_burst=3,
+        address_rate_per_s=1,
+        address_burst=6,
+        clock=lambda: 0.0,
+    )
+    client = app.test_client()
+
+    async def statuses(*batch: Any) -> list[int]:
+        reply = await client.post("/orders/batch", json=batch)
+        return [one["status"] for one in await results(reply, body)]
+
+    assert await statuses(order(), order(), order(client_id="B")) == [201] * 3
+    assert await statuses(order(), order(), order(client_id="B")) == [201, 429, 201]
+    assert (await client.post("/orders/batch", json=[order(client_id="C")])).status_code == 429

@@ -16,6 +16,7 @@ from tradeclear.gateway.decode import (
     read_cancel,
     read_element,
     read_place,
+    read_places,
 )
 from tradeclear.gateway.requests import AmendElement, CancelElement, PlaceRequest
 from tradeclear.model.errors import InvalidField
@@ -114,6 +115,30 @@ def test_malformed_bodies(body: bytes, detail: str | None) -> None:
 
 def test_a_batch_is_an_object_or_an_array() -> None:
     assert read_batch(b'{"orders":[1,{}]}') == read_batch(b" [1, {}]") == [Raw(b"1"), Raw(b"{}")]
+
+
+def test_new_orders_alone_are_read_at_once() -> None:
+    element = BASE % b""
+    read = read_place(element)
+    assert read_places(b'{"orders":[%b,%b]}' % (element, element)) == [read, read]
+    assert read_places(b" [%b]" % (BASE % b',"op":"place"')) == [read]
+    assert read_places(b"[]") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[%b,1]" % (BASE % b""),
+        b'[%b,{"op":"cancel","order_id":"o"}]' % (BASE % b""),
+        b"[%b]" % (BASE % b',"prise":1'),
+        b'{"orders":[],"more":1}',
+        b'["\xff"]',
+        b"[" * 100_000,
+        b"",
+    ],
+)
+def test_every_other_batch_is_left_to_be_read_one_by_one(body: bytes) -> None:
+    assert read_places(body) is None
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"[1", b"", b"{}", b'{"orders":1}', b"1"])

@@ -102,3 +102,15 @@ def test_a_rejected_order_says_why() -> None:
     order = shown(command, OrderPlaced("o", "rejected", 1, 1, 0, reasons.NO_LIQUIDITY))["order"]
     assert (order["status"], order["reject_reason"]) == ("rejected", "no_liquidity")
     assert (order["average_price"], order["closed"]) == (None, True)
+
+
+def test_an_average_is_rounded_even_if_every_price_is_finer() -> None:
+    fine = define_instrument(
+        "FINE-USD", tick_size="0.0000000001", lot_size="1", price_max="10", quantity_max="10"
+    )
+    command = PlaceOrder("o", "c", "FINE-USD", "buy", "limit", 12_345_678_915, 2)
+    trade = TradeExecuted(1, "FINE-USD", 12_345_678_915, 2, "buy", "o", "m", "c", "d", 2, 0)
+    placed = OrderPlaced("o", "filled", 2, 0, 2 * 12_345_678_915, 0)
+    text = placed_text(Record(7, TIME, command, (placed, trade)), command, placed, fine)
+    assert b'"average_price":1.23456789,' in text
+    assert b'"price":1.2345678915,' in text

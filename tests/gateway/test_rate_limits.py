@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeclear.gateway.rate_limits import RateLimited, RateLimits, TokenBuckets, network
+from tradeclear.gateway.rate_limits import RateLimited, RateLimits, TokenBuckets, network, unlimited
 from tradeclear.model.errors import InvalidField
 
 
@@ -133,3 +133,23 @@ def test_a_reserved_client_is_refused_whatever_the_limits() -> None:
     limits.charge_client("ann")
     with pytest.raises(InvalidField, match="client_id: house is the exchange's own"):
         limits.charge_client("house")
+
+
+def test_together_or_nobody() -> None:
+    clock = Clock()
+    limits = RateLimits(
+        client=buckets(clock), address=buckets(clock, burst=9), reserved=frozenset({"house"})
+    )
+    assert not limits.charge_together("192.0.2.1", {"A": 3, "B": 6})
+    assert not limits.charge_together("192.0.2.1", {"A": 1, "house": 1})
+    assert not limits.charge_together("192.0.2.1", {"A": 5, "B": 5})
+    assert limits.charge_together("192.0.2.1", {"A": 5, "B": 5}, paid=1)
+    assert not limits.charge_together("192.0.2.2", {"A": 1})
+    with pytest.raises(RateLimited, match="of this address"):
+        limits.charge_address("192.0.2.1")
+    clock.now += 0.1
+    assert limits.charge_together("192.0.2.1", {"B": 1})
+
+
+def test_together_without_limits() -> None:
+    assert unlimited().charge_together("192.0.2.1", {"A": 10**9})

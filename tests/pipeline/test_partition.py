@@ -135,6 +135,20 @@ async def test_time_never_decreases_in_the_log(rig) -> None:
     assert second.record.time == first.record.time
 
 
+async def test_what_is_taken_in_one_turn_has_one_time(rig) -> None:
+    told = []
+    async with rig.running():
+        for order_id in "abc":
+            rig.partition.submit_nowait(buy(order_id), told.append)
+        await rig.submit(buy("d"))
+        rig.now += 1
+        last = await rig.submit(buy("e"))
+    times = {outcome.record.time for outcome in told}
+    assert len(told) == 3
+    assert len(times) == 1
+    assert last.record.time > times.pop()
+
+
 async def test_a_full_channel_refuses_at_once(rig) -> None:
     partition = rig.build(input_channel_max=2)
     partition.submit_nowait(buy("a"), lambda answer: None)

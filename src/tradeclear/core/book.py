@@ -69,6 +69,15 @@ class OrderBook:
         keys = self.bids.keys
         return bool(keys) and (keys[-1] >= price or not price)
 
+    def rest_unless_crossing(self, order: Order) -> Level | None:
+        """Put a limit `order` at the back of its price level; None if it would trade instead."""
+        price = order.price
+        if order.side == "buy":
+            ladder, keys, limit = self.bids, self.asks.keys, -price
+        else:
+            ladder, keys, limit = self.asks, self.bids.keys, price
+        return None if keys and keys[-1] >= limit else ladder.rest(order)
+
     def rest(self, order: Order) -> Level:
         """Put `order` at the back of its price level."""
         return (self.bids if order.side == "buy" else self.asks).rest(order)

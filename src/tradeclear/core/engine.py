@@ -39,7 +39,7 @@ from tradeclear.model.events import (
     TradeExecuted,
 )
 from tradeclear.model.instrument import Instrument
-from tradeclear.model.order import Side
+from tradeclear.model.order import Side, is_closed
 from tradeclear.model.trade import Trade
 from tradeclear.model.units import Lots, Micros, Seq
 
@@ -139,27 +139,27 @@ class Engine:
             seq,
             seq,
         )
-        book = self.books[name]
-        self.orders.add(order)
+        book, orders = self.books[name], self.orders
         if (
             price
             and command.time_in_force == "gtc"
-            and not book.crosses(side, price)
-            and self.orders.open_count <= self.limits.open_orders_max
+            and orders.open_count < self.limits.open_orders_max
         ):
-            level = book.rest(order)
-            return (
-                OrderPlaced(order.order_id, "open", quantity, quantity, 0, reasons.NONE),
-                LevelChanged(name, side, price, level.quantity, len(level.queue)),
-            )
+            level = book.rest_unless_crossing(order)
+            if level is not None:
+                orders.add(order)
+                return (
+                    OrderPlaced(command.order_id, "open", quantity, quantity, 0, reasons.NONE),
+                    LevelChanged(name, side, price, level.quantity, len(level.queue)),
+                )
         happened: list[Event] = []
         changes: list[Event] = []
         reason = self._refusal(order, book)
         if reason:
             move(order, "rejected", reason, seq, now)
-            self.orders.close(order)
         else:
             changes = self.enter(seq, now, order, book, happened, FILLS_MAX)
+        (orders.add_closed if order.closed else orders.add)(order)
         return (
             OrderPlaced(
                 order.order_id,
@@ -182,13 +182,18 @@ class Engine:
         happened: list[Event],
         meetings_max: int,
     ) -> list[Event]:
-        """Match an order that is not in the book, then rest or close it. Returns level changes."""
+        """Match an order that is not in the book, then rest it or find that it has closed.
+
+        Returns level changes. The table of orders is left to the caller.
+        """
         if order.self_trade_prevention == "none":
             met = book.match(order.side, order.price, order.remaining, meetings_max)
             order.remaining = met.remaining
             self._trade(seq, now, order, met.fills, happened)
             levels: Iterable[Level] = met.levels
-            stopped = _stopped(order, book, meetings_max - len(met.fills))
+            stopped = 0
+            if met.remaining:
+                stopped = _stopped(order, book, meetings_max - len(met.fills))
         else:
             touched: dict[int, Level] = {}
             stopped = self._match(seq, now, order, book, happened, touched, meetings_max)
@@ -211,8 +216,6 @@ class Engine:
             move(order, "partially_filled" if filled else "open", reasons.NONE, seq, now)
             level = book.rest(order)
             changes += level_changes(order.instrument, order.side, (level,))
-            return changes
-        self.orders.close(order)
         return changes
 
     def _refusal(self, order: Order, book: OrderBook) -> int:
@@ -232,7 +235,7 @@ class Engine:
             ):
                 return reasons.FILL_OR_KILL_UNFILLED
         if (
-            self.orders.open_count > self.limits.open_orders_max
+            self.orders.open_count >= self.limits.open_orders_max
             and order.type == "limit"
             and order.time_in_force == "gtc"
         ):
@@ -281,20 +284,20 @@ class Engine:
         happened: list[Event],
     ) -> None:
         """Book the fills on both sides' orders, oldest first, and make their events."""
-        trades, trades_max = self.trades, self.limits.trades_max
+        trades, trades_max, close = self.trades, self.limits.trades_max, self.orders.close
         instrument, side = taker.instrument, taker.side
         buying = side == "buy"
         trade_id = self.next_trade_id
         for maker, lots in fills:
-            price = maker.price
+            price, left = maker.price, maker.remaining
             value = price * lots
             taker.notional += value
             maker.notional += value
-            if maker.remaining:
+            if left:
                 move(maker, "partially_filled", reasons.NONE, seq, now)
             else:
                 move(maker, "filled", reasons.NONE, seq, now)
-                self.orders.close(maker)
+                close(maker)
             buyer, seller = (taker, maker) if buying else (maker, taker)
             executed = TradeExecuted(
                 trade_id,
@@ -307,7 +310,7 @@ class Engine:
                 buyer.client_id,
                 seller.client_id,
                 maker.quantity,
-                maker.remaining,
+                left,
             )
             happened.append(executed)
             trades[trade_id] = Trade(executed, seq, now)
@@ -407,6 +410,8 @@ class Engine:
         order.quantity, order.price = quantity, price
         happened: list[Event] = []
         changes = self.enter(seq, now, order, book, happened, FILLS_MAX)
+        if is_closed(order.status, order.type):
+            self.orders.close(order)
         changes = newest_of_each_level(before + changes)
         return (OrderAmended(order.state()), *happened, *changes)
 

@@ -5,7 +5,6 @@ have closed.
 """
 
 from collections.abc import Iterator
-from heapq import merge
 from typing import Final
 
 from msgspec import Struct
@@ -18,50 +17,67 @@ SIBLINGS_BITS: Final = 8
 
 
 class Client(Struct, gc=False):
-    """One client's remembered orders by number: the open ones, the closed ones as they closed.
+    """One client's remembered orders by number, oldest first: all of them, and the open ones.
 
     An order's number is its sequence, and its place among those of the same command.
     """
 
+    orders: dict[int, Order]
     open: dict[int, Order]
-    closed: dict[int, Order]
 
 
 class OrderTable:
     """Orders by id, by client, and closed ones in the order in which they closed."""
 
-    __slots__ = ("_closed", "_closed_first", "_closed_max", "_closed_next", "by_id", "clients")
+    __slots__ = (
+        "_closed",
+        "_closed_first",
+        "_closed_max",
+        "_closed_next",
+        "by_id",
+        "clients",
+        "open_count",
+    )
 
     def __init__(self, closed_max: int) -> None:
         self.by_id: dict[str, Order] = {}
         self.clients: dict[str, Client] = {}
+        self.open_count = 0
         self._closed: dict[int, Order] = {}  # numbered places, oldest first; see ladder.py
         self._closed_first = 0
         self._closed_next = 0
         self._closed_max = closed_max
-
-    @property
-    def open_count(self) -> int:
-        return len(self.by_id) - len(self._closed)
 
     def add(self, order: Order, sibling: int = 0) -> None:
         """Enter a new open order. It must be closed by `close` when it can trade no more.
 
         `sibling` numbers the orders of one command.
         """
+        self._enter(order, sibling).open[order.number] = order
+        self.open_count += 1
+
+    def add_closed(self, order: Order, sibling: int = 0) -> None:
+        """Enter a new order that will never rest: it has closed already."""
+        self._enter(order, sibling)
+        self._put_away(order)
+
+    def _enter(self, order: Order, sibling: int) -> Client:
         self.by_id[order.order_id] = order
         client = self.clients.get(order.client_id)
         if client is None:
             self.clients[order.client_id] = client = Client({}, {})
         number = order.number = (order.sequence << SIBLINGS_BITS) + sibling
-        client.open[number] = order
+        client.orders[number] = order
+        return client
 
     def close(self, order: Order) -> None:
-        """Note that `order` closed, and forget the oldest closed one where there are too many."""
-        client = self.clients[order.client_id]
-        number = order.number
-        del client.open[number]
-        client.closed[number] = order
+        """Note that an open `order` closed."""
+        del self.clients[order.client_id].open[order.number]
+        self.open_count -= 1
+        self._put_away(order)
+
+    def _put_away(self, order: Order) -> None:
+        """Keep a closed order, and forget the oldest one where there are too many."""
         self._closed[self._closed_next] = order
         self._closed_next += 1
         if len(self._closed) > self._closed_max:
@@ -90,9 +106,9 @@ class OrderTable:
 
     def _drop(self, order: Order) -> None:
         del self.by_id[order.order_id]
-        client = self.clients[order.client_id]
-        del client.closed[order.number]
-        if not client.closed and not client.open:
+        orders = self.clients[order.client_id].orders
+        del orders[order.number]
+        if not orders:
             del self.clients[order.client_id]
 
     def closed(self) -> Iterator[Order]:
@@ -111,12 +127,9 @@ class OrderTable:
         client = self.clients.get(client_id)
         if client is None:
             return
-        numbers: Iterator[int] = reversed(client.open)
-        if not open_only:
-            numbers = merge(numbers, sorted(client.closed, reverse=True), reverse=True)
-        for number in numbers:
-            if before is None or number >> SIBLINGS_BITS < before:
-                yield client.open.get(number) or client.closed[number]
+        for order in reversed((client.open if open_only else client.orders).values()):
+            if before is None or order.sequence < before:
+                yield order
 
     def load(self, orders: list[Order], closed: list[Order]) -> None:
         """Fill an empty table with open `orders` and `closed` ones (in order of closing)."""

@@ -1,5 +1,6 @@
 """Many operations in one request: each for itself, in order, answered when the last is durable."""
 
+from collections import Counter
 from functools import partial
 from typing import Annotated, Final, TypeAlias
 
@@ -7,7 +8,7 @@ import trio
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
-from tradeclear.gateway.decode import read_batch, read_element
+from tradeclear.gateway.decode import read_batch, read_element, read_places
 from tradeclear.gateway.fields import check_key
 from tradeclear.gateway.order_routes import COMMAND_PROBLEMS
 from tradeclear.gateway.orders import Instruments, amend, cancel, place
@@ -78,6 +79,25 @@ class BatchRoutes:
 
     async def batch(self, call: Call) -> Reply:
         """Carry out every element. Cancelled, all elements have been taken or none."""
+        places = read_places(call.body)
+        if places is not None and call.key is None and self._paid(places, call.address):
+            await trio.lowlevel.checkpoint()
+            commands = [_placing(place, self._exchange) for place in places]
+        else:
+            elements = await self._read_each(call)
+            names = await self._instrument_names(elements)
+            commands = [_command(element, self._exchange, names) for element in elements]
+        return await self._written(await self._submit_all(commands))
+
+    def _paid(self, places: list[PlaceRequest], address: str) -> bool:
+        """Whether so many orders, and not too many, could be charged for together."""
+        if not 0 < len(places) <= ELEMENTS_MAX:
+            return False
+        clients = Counter([place.client_id for place in places])
+        return self._limits.charge_together(address, clients, paid=1)
+
+    async def _read_each(self, call: Call) -> list[Element | TradeclearError]:
+        """The elements one by one, each charged for itself."""
         raw = read_batch(call.body)
         if len(raw) > ELEMENTS_MAX:
             raise InvalidField("orders", f"must hold at most {ELEMENTS_MAX} elements")
@@ -88,9 +108,7 @@ class BatchRoutes:
             elements.append(self._read(element, index, call))
             if not index % TURN_ELEMENTS:
                 await trio.lowlevel.checkpoint()
-        names = await self._instrument_names(elements)
-        commands = [_command(element, self._exchange, names) for element in elements]
-        return await self._written(await self._submit_all(commands))
+        return elements
 
     def _read(self, raw: Raw, index: int, call: Call) -> Element | TradeclearError:
         """One element, paid for. The request's key, numbered, serves those that have none."""
@@ -121,31 +139,30 @@ class BatchRoutes:
         """Hand over everything at once. After one that is not taken none is, to keep the order."""
         answers: list[Answer] = [None] * len(commands)
         all_there = trio.Event()
-        waiting = 1
+        waiting = len(commands)
 
-        def arrived() -> None:
+        def reply(index: int, told: Answer) -> None:
             nonlocal waiting
+            answers[index] = told
             waiting -= 1
             if not waiting:
                 all_there.set()
 
-        def reply(index: int, told: Answer) -> None:
-            answers[index] = told
-            arrived()
-
+        submit = self._exchange.submit_nowait
         refused: TradeclearError | None = None
         for index, command in enumerate(commands):
-            if isinstance(command, TradeclearError) or refused is not None:
-                answers[index] = command if isinstance(command, TradeclearError) else refused
-                continue
-            waiting += 1
-            try:
-                self._exchange.submit_nowait(command, partial(reply, index))
-            except TradeclearError as error:
-                reply(index, error)
-                refused = error
-        arrived()
-        await all_there.wait()
+            if isinstance(command, TradeclearError):
+                reply(index, command)
+            elif refused is not None:
+                reply(index, refused)
+            else:
+                try:
+                    submit(command, partial(reply, index))
+                except TradeclearError as error:
+                    reply(index, error)
+                    refused = error
+        if commands:
+            await all_there.wait()
         return answers
 
     async def _written(self, answers: list[Answer]) -> Reply:
@@ -157,13 +174,21 @@ class BatchRoutes:
         return Reply(200, b'{"results":[' + b",".join(results) + b"]}")
 
 
+def _placing(request: PlaceRequest, instruments: Instruments) -> Single | TradeclearError:
+    """A new order's command, or what is wrong with it."""
+    try:
+        return place(request, None, instruments)
+    except TradeclearError as error:
+        return error
+
+
 def _command(
     element: Element | TradeclearError, instruments: Instruments, names: dict[str, str]
 ) -> Single | TradeclearError:
     """An element's command, or what is wrong with it."""
+    if isinstance(element, PlaceRequest):
+        return _placing(element, instruments)
     try:
-        if isinstance(element, PlaceRequest):
-            return place(element, None, instruments)
         if isinstance(element, CancelElement):
             return cancel(element.order_id, element, None)
         if isinstance(element, AmendElement):

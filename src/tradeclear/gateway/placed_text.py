@@ -9,7 +9,7 @@ from tradeclear.gateway.views import time_text
 from tradeclear.model import reasons
 from tradeclear.model.commands import PlaceOrder
 from tradeclear.model.events import Event, OrderPlaced, Record, TradeExecuted
-from tradeclear.model.instrument import Instrument
+from tradeclear.model.instrument import DERIVED_SCALE, Instrument
 from tradeclear.model.order import is_closed
 from tradeclear.model.units import Seq
 
@@ -20,17 +20,19 @@ def placed_text(
     """The body for `record`, whose command is `command` and whose first event is `placed`."""
     seq, time = record.seq, time_text(record.time)
     status, whole, left = placed.status, placed.quantity, placed.remaining_quantity
-    quantity_text = instrument.quantity_text
-    quantity = quantity_text(whole)
-    filled, remaining, average = "0", quantity, "null"
+    quantity = instrument.quantity_text(whole)
+    filled, remaining, average, trades = "0", quantity, "null", ""
     if left != whole:
-        filled = quantity_text(whole - left)
-        remaining = quantity_text(left) if left else "0"
-        average = instrument.average_price_text(placed.notional, whole - left)
+        if left:
+            filled = instrument.quantity_text(whole - left)
+            remaining = instrument.quantity_text(left)
+        else:
+            filled, remaining = quantity, "0"
+        trades, average = _trades_text(record.events, seq, time, instrument)
+        if not average:
+            average = instrument.average_price_text(placed.notional, whole - left)
     price = instrument.price_text(command.price) if command.price else "null"
     reason = f'"{reasons.NAMES[placed.reason]}"' if placed.reason else "null"
-    events = record.events
-    trades = _trades_text(events, seq, time, instrument) if len(events) > 2 else ""
     return (
         f'{{"order":{{"order_id":"{command.order_id}","client_id":"{command.client_id}",'
         f'"instrument":"{command.instrument}","side":"{command.side}","type":"{command.type}",'
@@ -45,11 +47,16 @@ def placed_text(
     ).encode()
 
 
-def _trades_text(events: tuple[Event, ...], seq: Seq, time: str, instrument: Instrument) -> str:
-    """The trades among `events`, by commas. Makers in a row often have one price: it is kept."""
+def _trades_text(
+    events: tuple[Event, ...], seq: Seq, time: str, instrument: Instrument
+) -> tuple[str, str]:
+    """The trades among `events`, by commas; and the average price where that is easily told.
+
+    It is the price, if they all have one: "" if several, or with more decimals than an average has.
+    """
     name = instrument.name
     quantity_text = instrument.quantity_text
-    ticks, price = 0, ""
+    ticks, price, prices = 0, "", 0
     trades = []
     for event in events:
         if type(event) is not TradeExecuted:
@@ -57,6 +64,7 @@ def _trades_text(events: tuple[Event, ...], seq: Seq, time: str, instrument: Ins
         if event.price != ticks:
             ticks = event.price
             price = instrument.price_text(ticks)
+            prices += 1
         buyer, seller = event.buy_order_id, event.sell_order_id
         trades.append(
             f'{{"trade_id":{event.trade_id},"instrument":"{name}","buy_order_id":"{buyer}",'
@@ -65,4 +73,5 @@ def _trades_text(events: tuple[Event, ...], seq: Seq, time: str, instrument: Ins
             f'"price":{price},"quantity":{quantity_text(event.quantity)},'
             f'"timestamp":"{time}","sequence":{seq}}}'
         )
-    return ",".join(trades)
+    plain = prices == 1 and instrument.price_scale <= DERIVED_SCALE
+    return ",".join(trades), price if plain else ""

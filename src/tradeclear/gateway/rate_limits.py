@@ -5,7 +5,7 @@ algorithm", ITU-T I.371). A full bucket need not be remembered, so forgetting th
 longest loses nothing but under attack.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
@@ -16,6 +16,8 @@ from tradeclear.model.errors import InvalidField, TradeclearError
 
 BUCKETS_MAX: Final = 100_000
 ADDRESSES_CACHED: Final = 4096
+ROUNDING_S: Final = 1e-9
+"""Half a token of a billion a second: so much may be missing."""
 
 Clock = Callable[[], float]
 """Monotonic seconds."""
@@ -65,22 +67,45 @@ class TokenBuckets:
 
     def take(self, name: str, tokens: int = 1) -> Taken:
         """Take `tokens` out of the bucket of `name`, all or none."""
+        return self.told(self.spend(name, tokens), tokens)
+
+    def give_back(self, name: str, tokens: int) -> None:
+        """Undo a `spend` of just now."""
+        if self._interval_s:
+            self._full_at[name] -= tokens * self._interval_s
+
+    def told(self, left_s: float, tokens: int) -> Taken:
+        """What `spend` returned, in tokens."""
         if not self._interval_s:
             return Taken(True, 0, 0, 0.0)
+        allowed = left_s >= 0
+        kept_s = left_s if allowed else left_s + tokens * self._interval_s
+        remaining = int(kept_s / self._interval_s + 1e-6)
+        return Taken(allowed, self._burst, remaining, 0.0 if allowed else -left_s)
+
+    def spend(self, name: str, tokens: int = 1) -> float:
+        """The same, told as the seconds in which what is left would have come.
+
+        Negative: nothing was taken, and so long it is until enough is there.
+        """
+        if not self._interval_s:
+            return 0.0
         now = self._clock()
-        full_at = self._full_at.pop(name, now)
+        buckets = self._full_at
+        full_at = buckets.pop(name, now)
         if full_at < now:
             full_at = now
         after = full_at + tokens * self._interval_s
-        wait_s = after - now - self._burst_s
-        allowed = wait_s <= 1e-9  # half a token of a billion a second: rounding
-        if allowed:
-            full_at = after
-        self._full_at[name] = full_at
-        if len(self._full_at) > self._buckets_max:
-            del self._full_at[next(iter(self._full_at))]
-        left = (self._burst_s - (full_at - now)) / self._interval_s
-        return Taken(allowed, self._burst, int(left + 1e-6), 0.0 if allowed else wait_s)
+        left_s = now + self._burst_s - after
+        if left_s < -ROUNDING_S:
+            buckets[name] = full_at
+        else:
+            buckets[name] = after
+            if left_s < 0:
+                left_s = 0.0
+        if len(buckets) > self._buckets_max:
+            del buckets[next(iter(buckets))]
+        return left_s
 
 
 class RateLimits:
@@ -100,12 +125,28 @@ class RateLimits:
         self._address: Final = address
         self._reserved: Final = reserved
 
-    def charge_address(self, address: str, tokens: int = 1) -> Taken:
+    def charge_address(self, address: str, tokens: int = 1) -> None:
         """Charge whoever sends from `address`; a /64 of IPv6 counts as one."""
-        taken = self._address.take(network(address), tokens)
-        if not taken.allowed:
-            raise RateLimited("address", taken)
-        return taken
+        left_s = self._address.spend(network(address), tokens)
+        if left_s < 0:
+            raise RateLimited("address", self._address.told(left_s, tokens))
+
+    def charge_together(self, address: str, clients: Mapping[str, int], *, paid: int = 0) -> bool:
+        """Charge an address and its clients for many orders, `paid` of them charged to the address.
+
+        False if there is not enough for all, or a client is reserved: nobody was charged, and each
+        order may be charged for itself.
+        """
+        if not self._reserved.isdisjoint(clients):
+            return False
+        charges = [(self._address, network(address), sum(clients.values()) - paid)]
+        charges += [(self._client, name, tokens) for name, tokens in clients.items()]
+        for place, (buckets, name, tokens) in enumerate(charges):
+            if buckets.spend(name, tokens) < 0:
+                for before, whose, spent in charges[:place]:
+                    before.give_back(whose, spent)
+                return False
+        return True
 
     def charge_client(self, client_id: str) -> Taken:
         """Charge `client_id` one token. Raises `InvalidField` if it is reserved."""

@@ -23,6 +23,7 @@ from tradeclear.model.order import (
 from tradeclear.model.units import Lots, Micros, Seq, TickLots
 
 SECONDS_CACHED: Final = 4096
+TIMES_CACHED: Final = 1024
 
 Number = Annotated[Raw, Meta(extra_json_schema={"type": "number"})]
 NumberOrNull = Annotated[Raw, Meta(extra_json_schema={"type": ["number", "null"]})]
@@ -134,6 +135,7 @@ def notional_digits(instrument: Instrument, tick_lots: TickLots) -> Raw:
     return Raw(instrument.rounded_notional_text(tick_lots).encode())
 
 
+@lru_cache(TIMES_CACHED)
 def time_text(micros: Micros) -> str:
     """RFC 3339 in UTC with microseconds: 2025-01-31T08:00:00.000000Z."""
     second, rest = divmod(micros, 1_000_000)

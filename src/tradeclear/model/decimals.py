@@ -5,10 +5,14 @@ that grows with an exponent: length and exponent are bounded before any arithmet
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 TEXT_CHARS_MAX: Final = 64
 EXPONENT_MAX: Final = 40
+
+REMEMBERED_MAX: Final = 16_384
+"""So many prices are remembered with their texts, each way: the same ones come again and again."""
 
 POWERS: Final[tuple[int, ...]] = tuple(10**places for places in range(256))
 """Powers of ten, more than any accepted exponent and scale add up to."""
@@ -71,6 +75,11 @@ def render(value: int, scale: int) -> str:
         digits = digits.zfill(scale + 1)
     text = f"{digits[:-scale]}.{digits[-scale:]}"
     return text if digits[-1] != "0" else text.rstrip("0").rstrip(".")
+
+
+parse_again: Final = lru_cache(REMEMBERED_MAX)(parse)
+render_again: Final = lru_cache(REMEMBERED_MAX)(render)
+"""The same two for prices."""
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

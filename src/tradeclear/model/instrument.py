@@ -1,6 +1,7 @@
 """What is traded, and the only place where decimals become ticks and lots and back."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -39,37 +40,39 @@ class Instrument(Struct, frozen=True, kw_only=True):
 
     def price_ticks(self, text: str, field: str = "price") -> Ticks:
         """Decimal text to ticks, 1 to `price_ticks_max`. Raises `InvalidField` with the remedy."""
-        ticks = _on_grid(field, text, self.price_scale, self.price_step, "tick")
+        scale, step = self.price_scale, self.price_step
+        ticks = _on_grid(field, text, scale, step, "tick", decimals.parse_again)
+        if 0 < ticks <= self.price_ticks_max:
+            return ticks
         if ticks <= 0:
             raise InvalidField(field, "must be greater than 0")
-        if ticks > self.price_ticks_max:
-            raise InvalidField(field, f"must be at most {self.price_text(self.price_ticks_max)}")
-        return ticks
+        raise InvalidField(field, f"must be at most {self.price_text(self.price_ticks_max)}")
 
     def quantity_lots(self, text: str, field: str = "quantity") -> Lots:
         """Decimal text to lots within the instrument's limits. Raises `InvalidField`."""
         lots = _on_grid(field, text, self.quantity_scale, self.quantity_step, "lot")
+        least, most = self.quantity_lots_min, self.quantity_lots_max
+        if least <= lots <= most:
+            return lots
         if lots <= 0:
             raise InvalidField(field, "must be greater than 0")
-        least, most = self.quantity_lots_min, self.quantity_lots_max
         if lots < least:
             raise InvalidField(field, f"must be at least {self.quantity_text(least)}")
-        if lots > most:
-            raise InvalidField(field, f"must be at most {self.quantity_text(most)}")
-        return lots
+        raise InvalidField(field, f"must be at most {self.quantity_text(most)}")
 
     def check_notional(self, price: Ticks, quantity: Lots, field: str = "quantity") -> None:
         """Refuse an order worth less or more than the instrument allows. Raises `InvalidField`."""
         notional = price * quantity
+        if self.notional_min <= notional <= self.notional_max:
+            return
         if notional < self.notional_min:
             least = self.notional_text(self.notional_min)
             raise InvalidField(field, f"price x quantity must be at least {least}")
-        if notional > self.notional_max:
-            most = self.notional_text(self.notional_max)
-            raise InvalidField(field, f"price x quantity must be at most {most}")
+        most = self.notional_text(self.notional_max)
+        raise InvalidField(field, f"price x quantity must be at most {most}")
 
     def price_text(self, ticks: Ticks) -> str:
-        return decimals.render(ticks * self.price_step, self.price_scale)
+        return decimals.render_again(ticks * self.price_step, self.price_scale)
 
     def quantity_text(self, lots: Lots) -> str:
         return decimals.render(lots * self.quantity_step, self.quantity_scale)
@@ -107,9 +110,16 @@ class Instrument(Struct, frozen=True, kw_only=True):
         return self.tick_size == other.tick_size and self.lot_size == other.lot_size
 
 
-def _on_grid(field: str, text: str, scale: int, step: int, unit: str) -> int:
+def _on_grid(
+    field: str,
+    text: str,
+    scale: int,
+    step: int,
+    unit: str,
+    parse: Callable[[str, int], int] = decimals.parse,
+) -> int:
     try:
-        value = decimals.parse(text, scale)
+        value = parse(text, scale)
     except TooPrecise:
         raise _off_grid(field, scale, step, unit) from None
     except DecimalError as error:

@@ -42,9 +42,10 @@ class CommitQueue:
 
     def put(self, encoded: bytes, record: Record) -> None:
         """Add a record and its encoding. Never waits: see `wait_room`."""
+        if not self._encoded:
+            self._filled.set()
         self._encoded.append(encoded)
         self._records.append(record)
-        self._filled.set()
 
     async def wait_room(self) -> None:
         """Return when fewer than `QUEUE_RECORDS_MAX` records wait. Always a checkpoint."""
@@ -67,15 +68,23 @@ class CommitQueue:
         while not self._encoded and not self._closed:
             self._filled = trio.Event()
             await self._filled.wait()
+        self._room.set()
+        if sum(map(len, self._encoded)) <= COMMIT_BYTES_MAX:
+            encoded, records = list(self._encoded), list(self._records)
+            self._encoded.clear()
+            self._records.clear()
+            return encoded, records
+        return self._take_some()
+
+    def _take_some(self) -> tuple[list[bytes], list[Record]]:
+        """One commit's size of what waits."""
         encoded: list[bytes] = []
         size = 0
         while self._encoded and size < COMMIT_BYTES_MAX:
             data = self._encoded.popleft()
             size += len(data)
             encoded.append(data)
-        records = [self._records.popleft() for _ in encoded]
-        self._room.set()
-        return encoded, records
+        return encoded, [self._records.popleft() for _ in encoded]
 
 
 IN_PLACE_S_MAX: Final = 0.0005

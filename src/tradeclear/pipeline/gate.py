@@ -53,6 +53,13 @@ class CommitGate:
         else:
             self._waiting.append((seq, reply, answer, since))
 
+    def hold(self, seq: Seq, reply: Reply, answer: Answer, since: float) -> None:
+        """The same for the newest record of all, which can't be durable yet."""
+        if self.failed:
+            self.answer(seq, reply, answer)
+        else:
+            self._waiting.append((seq, reply, answer, since))
+
     async def wait_durable(self, seq: Seq) -> None:
         """Return when `seq` is durable. Raises `OutcomeUnknown`. Cancelling forgets the wait."""
         if seq <= self.durable and not self.failed:
@@ -73,11 +80,11 @@ class CommitGate:
     def advance(self, seq: Seq, now: float) -> None:
         """Everything up to `seq` is durable since monotonic time `now`: hand out what waited."""
         self.durable = seq
-        waiting = self._waiting
+        waiting, observe = self._waiting, self._latency_s.observe
         while waiting and waiting[0][0] <= seq:
             _seq, reply, answer, since = waiting.popleft()
             if since == since:  # not NaN
-                self._latency_s.observe(now - since)
+                observe(now - since)
             reply(answer)
         self._settle()
 

@@ -40,6 +40,7 @@ class Intake:
 
     def __init__(self, commands_max: int) -> None:
         self._commands_max: Final = commands_max
+        self._short: Final = min(QUEUE_SHORT, commands_max)
         self._send, self._receive = trio.open_memory_channel[list[Submission]](1)
         self._filling: list[Submission] = []
         self._sent = False
@@ -53,7 +54,7 @@ class Intake:
     def full(self) -> bool:
         """Whether no command is taken now."""
         waiting = len(self._filling)
-        if waiting < QUEUE_SHORT and waiting < self._commands_max:
+        if waiting < self._short:
             return False
         late = perf_counter() - self._filling[0].since > WAIT_S_MAX
         return late or waiting >= self._commands_max
@@ -62,7 +63,7 @@ class Intake:
         """Queue a command. Raises `Overloaded` when full, `Stopping` after `close`."""
         if self._closed:
             raise Stopping("the exchange is shutting down")
-        if self.full:
+        if len(self._filling) >= self._short and self.full:
             raise Overloaded
         self._filling.append(Submission(command, reply, perf_counter()))
         if not self._sent:

@@ -11,10 +11,10 @@ import trio
 from tradeclear.core.engine import Engine
 from tradeclear.core.idempotency import request_digest
 from tradeclear.model import reasons
-from tradeclear.model.commands import Command, PlaceOrder
+from tradeclear.model.commands import Command, Idempotency, PlaceOrder
 from tradeclear.model.errors import KeyReused, Overloaded, Quarantined
-from tradeclear.model.events import CommandRefused, Event, OrderPlaced, Record, TradeExecuted
-from tradeclear.model.units import Seq
+from tradeclear.model.events import CommandRefused, Event, OrderPlaced, Record
+from tradeclear.model.units import Micros, Seq
 from tradeclear.pipeline.flusher import CommitQueue
 from tradeclear.pipeline.gate import CommitGate
 from tradeclear.pipeline.intake import Intake, Submission
@@ -67,8 +67,7 @@ class Matcher:
                 except trio.EndOfChannel:
                     return
                 while self._batch:
-                    for _ in range(min(TURN_COMMANDS_MAX, len(self._batch))):
-                        self._take(self._batch.popleft())
+                    self._turn()
                     await self._queue.wait_room()
 
     def abandon(self) -> list[Submission]:
@@ -77,33 +76,52 @@ class Matcher:
         self._batch.clear()
         return left
 
-    def _take(self, submission: Submission) -> None:
-        """Decide one command, or find that it was decided before."""
-        command, reply = submission.command, submission.reply
-        used = command.idempotency
-        if used is not None:
-            try:
-                earlier = self.engine.find_duplicate(used)
-            except KeyReused as error:
-                # Its traceback holds this frame and so `submission`, which the collector can't see
-                # into: whoever keeps the error beside `reply` would keep all of it for ever.
-                self._gate.answer(self.engine.seq, reply, error.with_traceback(None))
-                return
-            if earlier is not None:
-                self._replay(earlier, reply)
-                return
-        if len(self._quarantine):
-            digest = request_digest(command)
-            if digest in self._quarantine:
-                self._gate.answer(self.engine.seq, reply, Quarantined(digest.hex()))
-                return
-        record = self._apply(command, reply)
-        self._gate.answer(record.seq, reply, Outcome(record), submission.since)
-
-    def _apply(self, command: Command, reply: Reply) -> Record:
-        engine = self.engine
-        seq = engine.seq + 1
+    def _turn(self) -> None:
+        """Decide some of what waits. All of it is stamped with one time."""
+        engine, batch = self.engine, self._batch
         now = max(self._clock(), engine.time)
+        suspicious = len(self._quarantine) > 0
+        trades = engine.next_trade_id
+        for _ in range(min(TURN_COMMANDS_MAX, len(batch))):
+            submission = batch.popleft()
+            command = submission.command
+            used = command.idempotency
+            if used is not None and self._was_used(used, submission.reply):
+                continue
+            if suspicious and self._is_quarantined(command, submission.reply):
+                continue
+            self._apply(submission, command, now)
+        self._metrics.trades += engine.next_trade_id - trades
+
+    def _was_used(self, used: Idempotency, reply: Reply) -> bool:
+        """Whether the key was used before; then `reply` is answered."""
+        try:
+            earlier = self.engine.find_duplicate(used)
+        except KeyReused as error:
+            # Its traceback holds frames and so `reply`, which the collector can't see into: whoever
+            # keeps the error beside `reply` would keep all of it for ever.
+            self._gate.answer(self.engine.seq, reply, error.with_traceback(None))
+            return True
+        if earlier is None:
+            return False
+        try:
+            self._replays.send_nowait(Replay(earlier, reply))
+        except trio.WouldBlock:
+            self._gate.answer(self.engine.seq, reply, Overloaded())
+        return True
+
+    def _is_quarantined(self, command: Command, reply: Reply) -> bool:
+        """Whether the command stopped the exchange before; then `reply` is answered."""
+        digest = request_digest(command)
+        if digest not in self._quarantine:
+            return False
+        self._gate.answer(self.engine.seq, reply, Quarantined(digest.hex()))
+        return True
+
+    def _apply(self, submission: Submission, command: Command, now: Micros) -> None:
+        """Decide one command: its record goes to the flusher, its answer to the gate."""
+        engine, reply = self.engine, submission.reply
+        seq = engine.seq + 1
         try:
             events = engine.apply(seq, now, command)
             record = Record(seq, now, command, events)
@@ -114,8 +132,9 @@ class Matcher:
             finally:
                 raise EngineFailed(f"record {seq}: {error!r}") from error
         self._queue.put(encoded, record)
-        self._count(command, events)
-        return record
+        self._gate.hold(seq, reply, Outcome(record), submission.since)
+        if type(command) is PlaceOrder:
+            self._count(events[0])
 
     def _give_up(self, seq: Seq, command: Command, reply: Reply, error: Exception) -> None:
         """Refuse this command in the future, and tell everybody who waits that we don't know."""
@@ -123,20 +142,10 @@ class Matcher:
         self._gate.answer(seq, reply, None)
         self._quarantine.add(request_digest(command), seq=seq, problem=repr(error))
 
-    def _replay(self, seq: Seq, reply: Reply) -> None:
-        try:
-            self._replays.send_nowait(Replay(seq, reply))
-        except trio.WouldBlock:
-            self._gate.answer(self.engine.seq, reply, Overloaded())
-
-    def _count(self, command: Command, events: tuple[Event, ...]) -> None:
+    def _count(self, placed: Event) -> None:
+        """Note what became of an order."""
         metrics = self._metrics
-        if len(events) > 2:
-            metrics.trades += sum(type(event) is TradeExecuted for event in events)
-        if type(command) is not PlaceOrder:
-            return
         metrics.orders_received += 1
-        placed = events[0]
         if type(placed) is OrderPlaced:
             if placed.notional:
                 metrics.orders_matched += 1

@@ -17,6 +17,9 @@ from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
 from tradeclear.model.errors import Overloaded, Quarantined, Stopping
 
 LAST = b"GET /orders/o1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+Z")
+"""Where several orders are taken up together, they have one time."""
+
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -250,7 +253,7 @@ def responses(data: bytes, *, head_only: bool = False) -> list[Told]:
         if not (head_only and not found) and int(status) >= 200:
             size = int(dict(headers)[b"content-length"])
             assert len(data) >= size, (head, data)
-            body, data = UUID.sub(b"<id>", data[:size]), data[size:]
+            body, data = TIME.sub(b"<time>", UUID.sub(b"<id>", data[:size])), data[size:]
         kept = [header for header in headers if header[0] != b"date"]
         assert int(status) < 200 or len(kept) == len(headers) - 1, "a response says when"
         found.append(Told(int(status), kept, body))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tradeclear.gateway.door import response as module
-from tradeclear.gateway.door.response import Dates, response
+from tradeclear.gateway.door.response import Beginnings, response
 from tradeclear.gateway.problems import OVERLOADED, Reply, problem
 
 
@@ -14,8 +14,8 @@ def test_a_reply() -> None:
     assert first == b"HTTP/1.1 201 Created"
     assert [line.partition(b":")[0] for line in lines] == [
         b"content-type",
-        b"content-length",
         b"date",
+        b"content-length",
         b"ratelimit-limit",
     ]
     assert b"content-length: 2" in lines
@@ -31,7 +31,7 @@ def test_a_problem_with_headers_of_its_own() -> None:
     assert b"\r\nallow: GET\r\nretry-after: 2\r\n" in data
 
 
-def test_the_date_is_made_once_a_second(monkeypatch: Any) -> None:
+def test_the_date_is_made_once_a_second_and_kind(monkeypatch: Any) -> None:
     now = [784_111_777.2]
     made: list[int] = []
     formatdate = module.formatdate
@@ -39,10 +39,13 @@ def test_the_date_is_made_once_a_second(monkeypatch: Any) -> None:
     monkeypatch.setattr(
         module, "formatdate", lambda second, **how: made.append(second) or formatdate(second, **how)
     )
-    dates = Dates()
-    assert dates.now() == b"Sun, 06 Nov 1994 08:49:37 GMT"
+    beginnings = Beginnings()
+    assert b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in beginnings.of(201, "text/plain")
     now[0] += 0.7
-    assert dates.now() == b"Sun, 06 Nov 1994 08:49:37 GMT"
+    assert b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in beginnings.of(201, "text/plain")
+    assert beginnings.of(200, "text/plain").startswith(b"HTTP/1.1 200 OK\r\n")
     now[0] += 0.2
-    assert dates.now() == b"Sun, 06 Nov 1994 08:49:38 GMT"
-    assert made == [784_111_777, 784_111_778]
+    assert b"date: Sun, 06 Nov 1994 08:49:38 GMT\r\n" in beginnings.of(201, "text/plain")
+    now[0] -= 3600  # the clock was set back
+    assert b"date: Sun, 06 Nov 1994 07:49:38 GMT\r\n" in beginnings.of(201, "text/plain")
+    assert made == [784_111_777, 784_111_777, 784_111_778, 784_108_178]

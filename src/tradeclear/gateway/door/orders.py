@@ -48,6 +48,7 @@ class HotOrders:
         tasks: trio.Nursery,
     ) -> None:
         self._exchange: Final = exchange
+        self._submit: Final = exchange.submit_nowait
         self._limits: Final = limits
         self._metrics: Final = metrics
         self._endpoints: Final[dict[Hot, Endpoint]] = {
@@ -77,7 +78,7 @@ class HotOrders:
             client_id = command.client_id
             if client_id is not None:
                 headers = _limit_headers(self._limits.charge_client(client_id))
-            self._exchange.submit_nowait(command, partial(self._answered, slot, route, headers))
+            self._submit(command, partial(self._answered, slot, route, headers))
         except TradeclearError as error:
             self._fill(slot, route, refusal(error))
         except Exception as error:
