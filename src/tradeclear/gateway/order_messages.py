@@ -70,6 +70,19 @@ _READERS: Final[dict[str, Callable[[bytes], OrderMessage]]] = {
 }
 
 
+_decode_place: Final = msgspec.json.Decoder(PlaceMessage).decode
+
+
+def _read(text: bytes) -> OrderMessage:
+    """What a text asks for: at once if it is a proper new order, as most are."""
+    if b'"cancel"' not in text and b'"amend"' not in text:
+        try:
+            return _decode_place(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # what is wrong with it is explained below
+    return _READERS[read_op(text)](text)
+
+
 class _Id(Struct):
     id: Raw = Raw(b"null")
 
@@ -95,7 +108,7 @@ class OrderMessages:
         sender = b""
         try:
             self._limits.charge_address(address)
-            message = _READERS[read_op(text)](text)
+            message = _read(text)
             sender = _checked(bytes(message.id))
             if not alone and self._is_early(message):
                 return partial(self._submit, message, sender, tell)
