@@ -21,6 +21,7 @@ import trio
 
 from measurements import (
     CHECKOUT,
+    costs,
     deep_book,
     fixed_rate,
     http_orders,
@@ -43,6 +44,7 @@ MEASUREMENTS: Final[tuple[ModuleType, ...]] = (
     fixed_rate,
     websocket,
     streams,
+    costs,
     idle,
     matching,
     recovery,
