@@ -4,8 +4,9 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from loadtest.charts import Bar, Panel, Series, bar_chart, line_chart
-from loadtest.scales import Scale, covering, number_text, round_step
+
+from tradeclear.testing.plots.charts import Bar, Panel, Series, bar_chart, line_chart
+from tradeclear.testing.plots.scales import Scale, covering, number_text, round_step
 
 SVG = "{http://www.w3.org/2000/svg}"
 

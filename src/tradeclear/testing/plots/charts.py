@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtest.scales import Scale, covering, number_text
-from loadtest.svg import FAINT, GRID, INK, Drawing
+from tradeclear.testing.plots.scales import Scale, covering, number_text
+from tradeclear.testing.plots.svg import FAINT, GRID, INK, Drawing
 
 WIDTH = 860
 PANEL_HEIGHT = 250
