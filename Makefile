@@ -53,7 +53,8 @@ simulate: dev ## run the exchange on a simulated disk, clock and crowd (SEEDS=10
 	$(BIN)/tradeclear simulate --seeds $(SEEDS) --jobs $(JOBS) $(ARGS)
 
 soak: install ## load a server for MINUTES, kill it each minute, and see whether anything is lost or grows
-	$(BIN)/tradeclear soak --minutes $(MINUTES) $(ARGS)
+	@mkdir -p build
+	$(BIN)/tradeclear soak --minutes $(MINUTES) --report build/soak.json $(ARGS)
 
 fuzz: dev ## attack both doors with 100,000 requests each, and with what schemathesis draws
 	$(BIN)/tradeclear fuzz --requests 100000 --seed 7 --door front --save fuzz-front.jsonl $(ARGS)

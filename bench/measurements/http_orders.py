@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 
 import trio
-from loadtest.charts import Bar, bar_chart
 
 from measurements import disk, wrk
 from measurements.bench import Bench
@@ -17,6 +16,7 @@ from measurements.references import reference
 from measurements.results import Plot, Result, Table, Target, median_ratio
 from measurements.tools import require
 from measurements.wrk import BATCH, CONNECTIONS, Throughput, check_log, write_bodies
+from tradeclear.testing.plots.charts import Bar, bar_chart
 from tradeclear.testing.server import Server
 
 NAME = "http_orders"

@@ -7,7 +7,6 @@ from statistics import median
 from time import perf_counter_ns
 
 import trio
-from loadtest.charts import Panel, Series, line_chart
 from loadtest.plan import Plan
 from loadtest.samples import LOST, NOT_SENT, NS_PER_S, Samples, Slice, percentile, slices
 from loadtest.workers import run_plan
@@ -20,6 +19,7 @@ from measurements.processes import Meter, children, resident_bytes
 from measurements.results import Plot, Result, Table, Target
 from measurements.tools import require
 from measurements.wrk import write_bodies
+from tradeclear.testing.plots.charts import Panel, Series, line_chart
 from tradeclear.testing.server import Server
 
 NAME = "overload"

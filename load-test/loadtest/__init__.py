@@ -8,8 +8,7 @@
     closed_loop  sends the next when the reply to the last has come
     worker       one process of it; `workers` runs several
     samples      what came of every order; percentiles
-    charts       plots as SVG
     report       the pages for people and programs
 
-Only the standard library.
+Only the standard library, and for the plots `tradeclear.testing.plots`, which needs no more.
 """

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtest.charts import Panel, Series, line_chart
 from loadtest.plan import Plan
 from loadtest.samples import (
     LOST,
@@ -18,6 +17,7 @@ from loadtest.samples import (
     percentile_name,
     slices,
 )
+from tradeclear.testing.plots.charts import Panel, Series, line_chart
 
 POINTS = 240
 NS_PER_MS = 1e6

@@ -1,11 +1,13 @@
 """A seed is the same run every time; what must always hold does; and planted bugs are found."""
 
+import gc
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from tradeclear.core.idempotency import IdempotencyWindow
 from tradeclear.pipeline import recovery
@@ -73,6 +75,16 @@ def test_jobs_make_no_difference() -> None:
         run_seeds(range(51), 10, jobs=jobs, progress=lambda done, total: None) for jobs in (1, 2)
     ]
     assert reports[0].counts == reports[1].counts
+
+
+def test_the_process_is_left_as_it_was() -> None:
+    def state() -> tuple[object, ...]:
+        policy = os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else None
+        return gc.isenabled(), gc.get_freeze_count(), policy, structlog.get_config()
+
+    before = state()
+    run_chunk(range(2), 10)
+    assert state() == before
 
 
 # Planted bugs

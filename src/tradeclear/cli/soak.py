@@ -17,11 +17,18 @@ from tradeclear.supervisor.exit_codes import ExitCode
 if TYPE_CHECKING:
     from tradeclear.testing.soak_report import Growth, SoakReport, Stretch
 
+PLOT_SUFFIX: Final = ".svg"
 FINDINGS_SHOWN_MAX: Final = 20
 COLUMNS: Final = (
     *("stretch", "acknowledged", "p50_ms", "p99_ms", "max_ms"),
     *("resident_mib", "descriptors", "threads", "log_mib", "killed", "ready_s"),
 )
+
+
+def _with_room_for_a_plot(report: Path | None) -> Path | None:
+    if report is not None and report.suffix == PLOT_SUFFIX:
+        raise typer.BadParameter(f"the report is JSON, and the plot is {report}")
+    return report
 
 
 def soak(
@@ -34,7 +41,12 @@ def soak(
     ] = 60,
     seed: Annotated[int, typer.Option(help="Decides the commands.")] = 1,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report here as JSON, too.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the report here as JSON, too, and beside it a plot as SVG.",
+            callback=_with_room_for_a_plot,
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -51,6 +63,7 @@ def soak(
 
     from tradeclear.testing.soak import run
     from tradeclear.testing.soak_plan import Plan
+    from tradeclear.testing.soak_plot import plot
 
     plan = Plan(minutes=minutes, rate_per_s=rate, kill_every_s=kill_every_s, seed=seed)
     home = Path(tempfile.mkdtemp(prefix="tradeclear-soak-"))
@@ -58,6 +71,7 @@ def soak(
         found = trio.run(partial(run, plan, home, progress=show))
     if report is not None:
         report.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+        report.with_suffix(PLOT_SUFFIX).write_text(plot(found), encoding="utf-8")
     if json:
         show_json(found)
     else:

@@ -34,7 +34,7 @@ from tradeclear.testing.server import ConnectionLost, Server, ServerFailed
 from tradeclear.testing.soak_ledger import SoakLedger
 from tradeclear.testing.soak_load import Follower, Pace, read, topics, trade, trade_by_messages
 from tradeclear.testing.soak_plan import Plan
-from tradeclear.testing.soak_report import SoakReport, Stretch, growths
+from tradeclear.testing.soak_report import SoakReport, Stretch, growths, looks
 from tradeclear.testing.soak_vitals import Vitals
 
 HTTP_TRADERS: Final = 8
@@ -98,6 +98,7 @@ class Soak:
         self._draw: Final = Random(plan.seed)
         self._ledger: Final = SoakLedger(0, plan.windows)
         self._shown: Final[dict[str, Json]] = {}
+        self._acknowledged = 0
         self._follower: Final = Follower(self._find)
         self._clients: Final = [
             Client(f"soak-{number}", Random(f"{plan.seed}-{number}"), self._ledger, OWN_ORDERS_MAX)
@@ -136,7 +137,7 @@ class Soak:
     async def _stretch(self, number: int) -> None:
         """Load for a while; kill in the middle of it if that is due, and start again."""
         waits_s: list[float] = []
-        vitals = Vitals(self.server.pid, self.server.wal_dir)
+        vitals = Vitals(self.server.pid, self.server.wal_dir, lambda: self._acknowledged)
         paces = self._paces(waits_s)
         kill = self.plan.kills(number)
         async with trio.open_nursery() as load, trio.open_nursery() as watch:
@@ -148,6 +149,7 @@ class Soak:
             watch.cancel_scope.cancel()
         acknowledged = self._ledger.acknowledged()
         ready_s = await self._restart() if kill else 0.0
+        self.report.looks += looks(vitals.samples, (number - 1) * self.plan.stretch_s)
         self.report.stretches.append(
             Stretch.of(number, vitals, waits_s, acknowledged, killed=kill, ready_s=ready_s)
         )
@@ -243,6 +245,7 @@ class Soak:
         """Note an answer, if it is one: 503 says that nobody knows."""
         if answer.status == 503:
             return
+        self._acknowledged += 1
         self.report.crashes.findings += self._ledger.acknowledge(sent, answer)
         client.learn(sent)
 

@@ -1,7 +1,7 @@
 """What a soak saw, stretch by stretch, and whether it stayed flat."""
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import median
 from typing import Final
 
@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from tradeclear.testing.crash_report import Report
 from tradeclear.testing.soak_plan import Plan
-from tradeclear.testing.soak_vitals import MIB, Vitals
+from tradeclear.testing.soak_vitals import MIB, Vital, Vitals
 
 RESIDENT_GROWTH_MAX: Final = 0.10
 DESCRIPTORS_GROWTH_MAX: Final = 0.10
@@ -22,6 +22,8 @@ LOG_GROWTH_MAX: Final = 0.50
 WARM_UP_SHARE: Final = 0.25
 WARM_UP_COMMANDS: Final = 20_000
 """In this share of the stretches, and so many commands, tables, log and allocator fill."""
+
+SAMPLES_A_LOOK: Final = 4
 
 JUDGED_MIN: Final = 3
 """With fewer stretches after the warm-up nothing is said of growth."""
@@ -91,11 +93,22 @@ class Growth(Struct, frozen=True, kw_only=True):
         return self.growth <= self.growth_max
 
 
+class Look(Struct, frozen=True, kw_only=True):
+    """What the server held at a moment, in seconds of load; and the rate up to the next look."""
+
+    at_s: float
+    resident_mib: float
+    descriptors: int
+    threads: int
+    acknowledged_per_s: float
+
+
 class SoakReport(Struct, kw_only=True):
     """Everything. `crashes` has the kills, and what was compared, found lost or doubled."""
 
     plan: Plan
     stretches: list[Stretch] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
     growths: list[Growth] = field(default_factory=list)
     stream_trades: int = 0
     stream_connections: int = 0
@@ -105,6 +118,24 @@ class SoakReport(Struct, kw_only=True):
     def good(self) -> bool:
         """Nothing lost, nothing doubled, nothing grown."""
         return not self.crashes.findings and all(growth.flat for growth in self.growths)
+
+
+def looks(samples: Sequence[Vital], began_s: float) -> list[Look]:
+    """The looks of a stretch that began at `began_s`; the last sample only ends the last rate."""
+    some = samples[::SAMPLES_A_LOOK]
+    return [
+        Look(
+            at_s=round(began_s + one.at_s, 1),
+            resident_mib=round(one.resident_bytes / MIB, 1),
+            descriptors=one.descriptors,
+            threads=one.threads,
+            acknowledged_per_s=round(
+                (after.acknowledged - one.acknowledged) / (after.at_s - one.at_s), 1
+            ),
+        )
+        for one, after in pairwise([*some, *samples[-1:]])
+        if after.at_s > one.at_s
+    ]
 
 
 def growths(stretches: Sequence[Stretch]) -> list[Growth]:

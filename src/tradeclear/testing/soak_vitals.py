@@ -19,20 +19,24 @@ SETTLED_SHARE: Final = 0.5
 
 
 class Vital(Struct, frozen=True):
-    """One look."""
+    """One look. `acknowledged` commands since the soak began."""
 
+    at_s: float
     resident_bytes: int
     descriptors: int
     threads: int
     log_bytes: int
+    acknowledged: int
 
 
 class Vitals:
     """Looks at a process twice a second, while `run` runs."""
 
-    def __init__(self, pid: int, wal_dir: Path) -> None:
+    def __init__(self, pid: int, wal_dir: Path, acknowledged: Callable[[], int]) -> None:
         self._pid: Final = pid
         self._wal_dir: Final = wal_dir
+        self._acknowledged: Final = acknowledged
+        self._began_s: Final = trio.current_time()
         self.samples: Final[list[Vital]] = []
 
     async def run(self) -> None:
@@ -47,10 +51,12 @@ class Vitals:
             lines = (process / "status").read_text().splitlines()
             status = dict(line.split(":", 1) for line in lines)
             return Vital(
+                trio.current_time() - self._began_s,
                 int(status["VmRSS"].split()[0]) * KIB,
                 len(list((process / "fd").iterdir())),
                 int(status["Threads"]),
                 log_bytes(self._wal_dir),
+                self._acknowledged(),
             )
         except (OSError, KeyError):
             return None

@@ -13,6 +13,7 @@ from tradeclear.model.errors import AgedOut, KeyReused, TradeclearError
 from tradeclear.model.events import Record
 from tradeclear.pipeline.outcome import Answer, Outcome
 from tradeclear.testing.simulation.scenario import INSTRUMENT, OTHER_INSTRUMENT, Scenario
+from tradeclear.testing.simulation.schedule import JumpingClock
 from tradeclear.testing.simulation.trace import Trace
 from tradeclear.testing.simulation.witness import Violation, Witness
 from tradeclear.wal.codec import encode_record
@@ -30,8 +31,8 @@ class Lost(Exception):
 class Ask(Protocol):
     """Asks the exchange, wherever it runs now."""
 
-    async def __call__(self, command: Command) -> Answer:
-        """The answer. Raises `Lost`; cancelled, the command may have been taken."""
+    async def __call__(self, command: Command, patience_s: float) -> Answer:
+        """The answer. Raises `Lost`, also after `patience_s`: the command may have been taken."""
 
 
 class Client:
@@ -46,6 +47,7 @@ class Client:
         ask: Ask,
         witness: Witness,
         trace: Trace,
+        clock: JumpingClock,
     ) -> None:
         self.answered = 0
         self._name: Final = name
@@ -55,13 +57,14 @@ class Client:
         self._ask: Final = ask
         self._witness: Final = witness
         self._trace: Final = trace
+        self._clock: Final = clock
         self._told: Final[list[tuple[Command, Record]]] = []
         self._keys = 0
 
     async def run(self) -> None:
         """Trade to the end. Raises `Violation` when an answer is not what it must be."""
         for number, command in enumerate(self._any_commands()):
-            await trio.sleep(self._random.expovariate(1 / self._scenario.think_s))
+            await self._clock.sleep(self._random.expovariate(1 / self._scenario.think_s))
             self._trace.add(self._name, command)
             if command.idempotency is None:
                 await self._once(command)
@@ -74,12 +77,10 @@ class Client:
 
     async def _once(self, command: Command, patience: int = 1) -> Answer:
         """Ask; an answer that comes is checked, one that does not is given up. None: unknown."""
-        answer: Answer = None
-        with trio.move_on_after(self._random.choice(GIVES_UP_S) * patience):
-            try:
-                answer = await self._ask(command)
-            except Lost:
-                return None
+        try:
+            answer = await self._ask(command, self._random.choice(GIVES_UP_S) * patience)
+        except Lost:
+            return None
         if isinstance(answer, Outcome):
             self.answered += 1
             self._check(command, answer)
@@ -99,7 +100,7 @@ class Client:
             if isinstance(answer, AgedOut | KeyReused):
                 self._check_refusal(command, answer)
                 return
-            await trio.sleep(self._random.expovariate(1 / (ASKS_AGAIN_S * patience)))
+            await self._clock.sleep(self._random.expovariate(1 / (ASKS_AGAIN_S * patience)))
             patience *= 2
 
     async def _twice(self, command: Command, patience: int) -> Answer:

@@ -8,7 +8,7 @@ time, so what comes after what follows from the seed alone.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from threading import Lock, Thread, local
+from threading import Lock, Thread
 from typing import Any, Final, TypeVar, cast
 
 import outcome
@@ -17,8 +17,6 @@ import trio
 from tradeclear.testing.simulation.schedule import JumpingClock
 
 T = TypeVar("T")
-
-_here = local()
 
 
 class SimulatedThreads:
@@ -32,6 +30,8 @@ class SimulatedThreads:
         self._disk_s: Final = disk_s
         self._stepwise_share: Final = stepwise_share
         self._in_place_s = 0.0
+        self._running: HaltingThread | None = None
+        """Whose call of the disk it is; None: the tasks' own."""
 
     @contextmanager
     def worker(self, name: str) -> Iterator["SimulatedThreads"]:
@@ -45,44 +45,47 @@ class SimulatedThreads:
     async def run_sync(self, call: Callable[[], T]) -> T:
         """See `ports.Threads`."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        with trio.CancelScope(shield=True):
-            if self._random.random() < self._stepwise_share:
-                result = await self._run_stepwise(call)
-            else:
-                result = await self._run_whole(call)
+        if self._random.random() < self._stepwise_share:
+            result = await self._run_stepwise(call)
+        else:
+            result = await self._run_whole(call)
         return result.unwrap()
 
     def at_call(self) -> None:
         """The disk is about to be called: its time passes, and others get their turn meanwhile."""
-        thread = getattr(_here, "thread", None)
-        if thread is None:
+        if self._running is None:
             self._in_place_s += self._any_s() / 4
         else:
-            thread.halt()
+            self._running.halt()
 
     def at_read(self) -> None:
         """The same for a call that finds all it wants in the page cache."""
-        thread = getattr(_here, "thread", None)
-        if thread is not None:
-            thread.halt()
+        if self._running is not None:
+            self._running.halt()
 
     async def _run_whole(self, call: Callable[[], T]) -> outcome.Outcome[T]:
         early = self._random.randrange(2)
         if not early:
-            await trio.sleep(self._any_s())
+            await self._clock.sleep_shielded(self._any_s())
         result = outcome.capture(call)
         if early:
-            await trio.sleep(self._any_s())
+            await self._clock.sleep_shielded(self._any_s())
         return result
 
     async def _run_stepwise(self, call: Callable[[], T]) -> outcome.Outcome[T]:
         thread = _idle.pop() if _idle else HaltingThread()
-        done = thread.begin(call)
-        while not done:
-            await trio.sleep(self._any_s())
-            done = thread.go_on()
+        thread.begin(call)
+        while not self._go_on(thread):
+            await self._clock.sleep_shielded(self._any_s())
         _idle.append(thread)
         return cast(outcome.Outcome[T], thread.result)
+
+    def _go_on(self, thread: "HaltingThread") -> bool:
+        self._running = thread
+        try:
+            return thread.go_on()
+        finally:
+            self._running = None
 
     def _any_s(self) -> float:
         return self._random.expovariate(1 / self._disk_s)
@@ -100,10 +103,9 @@ class HaltingThread:
         self._yours.acquire()
         Thread(target=self._work, name="simulated", daemon=True).start()
 
-    def begin(self, call: Callable[[], Any]) -> bool:
-        """Start a call and run it to its first halt. Returns whether it has ended."""
+    def begin(self, call: Callable[[], Any]) -> None:
+        """Take a call: `go_on` starts it."""
         self._call, self._done = call, False
-        return self.go_on()
 
     def go_on(self) -> bool:
         """Run the call to its next halt. Returns whether it has ended: see `result`."""
@@ -117,7 +119,6 @@ class HaltingThread:
         self._mine.acquire()
 
     def _work(self) -> None:
-        _here.thread = self
         while True:
             self._mine.acquire()
             self.result = outcome.capture(self._call)

@@ -114,9 +114,7 @@ class Witness:
         """A snapshot was written: its hash is that of the state at its record."""
         if info.seq not in snapshot_seqs(self._storage.durable_names()):
             raise Violation(f"snapshot {info.seq} was told of and is not durable")
-        expected = self._hashes.get(info.seq)
-        if expected is None and info.seq == self.seq:
-            expected = self._hashes[info.seq] = state_hash(self._watch.engine)
+        expected = self._hash() if info.seq == self.seq else self._hashes.get(info.seq)
         if expected not in (None, info.state_hash):
             raise Violation(f"snapshot {info.seq} has the hash {info.state_hash}, not {expected}")
 
@@ -172,9 +170,15 @@ class Witness:
         return len(since) < limits.idempotency_keys_max and not aged
 
     def _check_hash(self, engine: Engine) -> None:
-        found, expected = state_hash(engine), state_hash(self._watch.engine)
+        found, expected = state_hash(engine), self._hash()
         if found != expected:
             raise Violation(
                 f"the state after record {engine.seq} has the hash {found}; applying the records "
                 f"from the first one on gives {expected} after record {self.seq}"
             )
+
+    def _hash(self) -> str:
+        """Of our own engine: it changes with records alone, so once a record is enough."""
+        if self.seq not in self._hashes:
+            self._hashes[self.seq] = state_hash(self._watch.engine)
+        return self._hashes[self.seq]

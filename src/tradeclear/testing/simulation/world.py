@@ -21,7 +21,7 @@ from tradeclear.testing.simulated_storage import READS, Fault, Killed, Simulated
 from tradeclear.testing.simulation.client import Client, Lost
 from tradeclear.testing.simulation.life import Life
 from tradeclear.testing.simulation.scenario import THINK_S, End, Scenario
-from tradeclear.testing.simulation.schedule import JumpingClock
+from tradeclear.testing.simulation.schedule import JumpingClock, Waiting
 from tradeclear.testing.simulation.threads import SimulatedThreads
 from tradeclear.testing.simulation.trace import Trace
 from tradeclear.testing.simulation.witness import Violation, Witness
@@ -53,8 +53,7 @@ class World:
         )
         self._witness: Final = Witness(self._storage)
         self._life: Life | None = None
-        self._lines: Final[dict[int, trio.CancelScope]] = {}
-        self._asked = 0
+        self._lines: Final[list[Waiting]] = []
         self._clock_skew_us = 0
         self._storage.watch = self._see_call
 
@@ -75,6 +74,7 @@ class World:
                             ask=self._ask,
                             witness=self._witness,
                             trace=self.trace,
+                            clock=self._clock,
                         )
                         clients.start_soon(client.run)
                 done.set()
@@ -86,31 +86,28 @@ class World:
 
     # The clients' side
 
-    async def _ask(self, command: Command) -> Answer:
+    async def _ask(self, command: Command, patience_s: float) -> Answer:
         life = self._life
         if life is None or life.exchange is None or not life.alive:
             raise Lost
-        arrived = trio.Event()
+        line = Waiting()
         told: list[Answer] = []
 
         def reply(answer: Answer) -> None:
             if life.alive:
                 told.append(answer)
                 self._hear(answer)
-            arrived.set()
+            line.end()
 
-        self._asked += 1
-        number = self._asked
         try:
             life.exchange.submit_nowait(command, reply)
         except TradeclearError as error:
             return error
-        with trio.CancelScope() as scope:
-            self._lines[number] = scope
-            try:
-                await arrived.wait()
-            finally:
-                del self._lines[number]
+        self._lines.append(line)
+        try:
+            await self._clock.wait(line, patience_s)
+        finally:
+            self._lines.remove(line)
         if not told:
             raise Lost
         return told[0]
@@ -126,8 +123,8 @@ class World:
 
     def _hang_up(self) -> None:
         """The process is gone: whoever waits for it hears no more."""
-        for scope in list(self._lines.values()):
-            scope.cancel()
+        for line in self._lines:
+            line.end()
 
     # The machine's side
 
@@ -136,7 +133,7 @@ class World:
             if done.is_set():
                 break
             await self._live(done, self._random.choice(ENDS))
-            await trio.sleep(self._random.expovariate(1 / THINK_S))
+            await self._clock.sleep(self._random.expovariate(1 / THINK_S))
         for _ in range(ATTEMPTS_MAX):
             if await self._live(done, None):
                 break
@@ -201,7 +198,7 @@ class World:
     async def _some_time(self) -> None:
         scenario = self._scenario
         commands = scenario.commands / (scenario.lives + 1) / scenario.clients
-        await trio.sleep(self._random.expovariate(1 / (scenario.think_s * commands)))
+        await self._clock.sleep(self._random.expovariate(1 / (scenario.think_s * commands)))
         for _ in range(self._random.randrange(6)):
             await trio.lowlevel.checkpoint()
 
@@ -211,7 +208,7 @@ class World:
         life = self._life
         assert life is not None
         while True:
-            await trio.sleep(self._random.expovariate(1 / (8 * self._scenario.think_s)))
+            await self._clock.sleep(self._random.expovariate(1 / (8 * self._scenario.think_s)))
             try:
                 if self._random.randrange(3):
                     seq = await exchange.query(lambda engine: engine.seq)

@@ -2,10 +2,12 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
-from loadtest.charts import Bar, Panel, Series, bar_chart, line_chart
-from loadtest.scales import Scale, covering, number_text, round_step
+
+from tradeclear.testing.plots.charts import MARK, Bar, Panel, Series, bar_chart, line_chart
+from tradeclear.testing.plots.scales import Scale, covering, number_text, round_step
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -34,6 +36,20 @@ def test_more_is_higher_and_later_is_further_right() -> None:
 def test_on_a_logarithmic_axis_equal_factors_are_equal_steps() -> None:
     [[(_, a), (_, b), (_, c)]] = line_points(line_chart("t", [panel(1, 10, 100, logarithmic=True)]))
     assert a - b == pytest.approx(b - c, abs=0.2)
+
+
+def test_marks_stand_where_the_lines_are_at_that_time_and_are_named() -> None:
+    marked = replace(panel(1, 5, 3), marks=[1.0], marks_name="kill")
+    svg = line_chart("t", [marked])
+    [points] = line_points(svg)
+    marks = [
+        shape.attrib["x1"]
+        for shape in ET.fromstring(svg).iter(f"{SVG}line")
+        if shape.attrib["stroke"] == MARK
+    ]
+    assert list(map(float, marks)) == [points[1][0]]
+    assert "kill" in svg
+    assert "kill" not in line_chart("t", [replace(marked, marks=[])])
 
 
 def test_words_are_escaped_and_no_address_is_in_it() -> None:

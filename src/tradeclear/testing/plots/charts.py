@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loadtest.scales import Scale, covering, number_text
-from loadtest.svg import FAINT, GRID, INK, Drawing
+from tradeclear.testing.plots.scales import Scale, covering, number_text
+from tradeclear.testing.plots.svg import FAINT, GRID, INK, Drawing
 
 WIDTH = 860
 PANEL_HEIGHT = 250
 COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#cf222e", "#57606a")
 BAND = "#ddf4ff"
+MARK = "#ffc1bc"
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 62, 40
 
 Point = tuple[float, float]
@@ -25,13 +26,18 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Panel:
-    """One pair of axes: lines over seconds. `bands` are stretches of time to set off."""
+    """One pair of axes: lines over seconds. `bands` are stretches of time to set off.
+
+    `marks` are moments, and `marks_name` says of what.
+    """
 
     title: str
     unit: str
     series: Sequence[Series]
     logarithmic: bool = False
     bands: Sequence[tuple[float, float]] = ()
+    marks: Sequence[float] = ()
+    marks_name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,14 +70,25 @@ def _draw_panel(drawing: Drawing, panel: Panel, top: float, end_s: float) -> Non
         left, right = across.place(start), across.place(stop)
         drawing.rectangle(left, top + TOP, max(1, right - left), up.start - up.end, colour=BAND)
     _draw_axes(drawing, panel, across, up)
-    x = float(LEFT)
+    for x in map(across.place, panel.marks):
+        drawing.line((x, up.start), (x, up.end), colour=MARK)
+    legend = []
     for number, line in enumerate(panel.series):
         colour = COLOURS[number % len(COLOURS)]
         points = [(across.place(second), up.place(value)) for second, value in line.points]
         drawing.path(points, colour=colour)
+        legend.append((line.name, colour))
+    if panel.marks:
+        legend.append((panel.marks_name, MARK))
+    _draw_legend(drawing, legend, top)
+
+
+def _draw_legend(drawing: Drawing, legend: Sequence[tuple[str, str]], top: float) -> None:
+    x = float(LEFT)
+    for name, colour in legend:
         drawing.rectangle(x, top + 38, 12, 4, colour=colour)
-        drawing.text(x + 17, top + 44, line.name, colour=FAINT)
-        x += 40 + 7.0 * len(line.name)
+        drawing.text(x + 17, top + 44, name, colour=FAINT)
+        x += 40 + 7.0 * len(name)
 
 
 def _draw_axes(drawing: Drawing, panel: Panel, across: Scale, up: Scale) -> None:
