@@ -20,6 +20,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "src"))  # it may not be installed
+
 from loadtest import machine
 from loadtest.orders import bodies_of
 from loadtest.plan import Plan, processes_for

@@ -1,5 +1,8 @@
 """The rule: several processes keep one schedule together, and their orders come back as one."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,3 +54,10 @@ def test_nobody_there_is_said_at_once(capfd: pytest.CaptureFixture[str]) -> None
 )
 def test_processes_follow_the_rate(rate: float, cores: int, processes: int) -> None:
     assert processes_for(rate, cores) == processes
+
+
+def test_the_program_needs_nothing_that_is_installed() -> None:
+    program = Path(__file__).resolve().parents[2] / "load-test" / "run.py"
+    bare = [sys.executable, "-S", str(program), "--help"]  # no site-packages
+    shown = subprocess.run(bare, capture_output=True, text=True, check=False, env={})
+    assert (shown.returncode, shown.stderr) == (0, "")
