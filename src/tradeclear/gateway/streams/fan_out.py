@@ -1,0 +1,70 @@
+"""The same bytes for many: as close to a bare loop of write(2) as Python comes.
+
+A delivery is mostly the kernel's time, and the rest of it is what stands in `tell`: so each
+subscriber is asked for one number, and all that may be done once a piece or once a turn is done
+there. Orders come in between, at least once a millisecond.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Final, NamedTuple, TypeAlias
+
+import trio
+
+from tradeclear.gateway.streams.subscriber import Subscriber
+
+TURN_S: Final = 0.001
+"""So long are deliveries made before other tasks get their turn."""
+
+TURN_DELIVERIES: Final = 32
+"""The time is looked at after so many."""
+
+Fault: TypeAlias = Callable[[Subscriber, Exception], None]
+
+
+class Piece(NamedTuple):
+    """The same bytes for everyone in `members`; so many messages are in it."""
+
+    data: bytes
+    messages: int
+    members: list[Subscriber]
+
+
+async def hand_out(pieces: Sequence[Piece], fault: Fault) -> None:
+    """Deliver every piece, a turn at a time. `fault` is called for whom a fault of ours met.
+
+    Always a checkpoint. Cancelled, some have been told and some have not.
+    """
+    until = perf_counter() + TURN_S
+    for data, _messages, members in pieces:
+        for first in range(0, len(members), TURN_DELIVERIES):
+            tell(data, members[first : first + TURN_DELIVERIES], fault)
+            if perf_counter() > until:
+                await trio.lowlevel.checkpoint()
+                until = perf_counter() + TURN_S
+    await trio.lowlevel.checkpoint()
+
+
+def tell(data: bytes, members: Sequence[Subscriber], fault: Fault) -> None:
+    """Deliver `data` to each of `members`.
+
+    Where nothing waits, with a write; what this did not take, whatever the reason, is the
+    subscriber's business, and so is everything where something waits already.
+    """
+    size = len(data)
+    write = os.write
+    for member in members:
+        sent = 0
+        descriptor = member.ready_descriptor
+        if descriptor >= 0:
+            try:
+                sent = write(descriptor, data)
+                if sent == size:
+                    continue
+            except OSError:
+                pass  # `deliver` meets it again, and knows what it means
+        try:
+            member.deliver(memoryview(data)[sent:] if sent else data)
+        except Exception as error:
+            fault(member, error)
