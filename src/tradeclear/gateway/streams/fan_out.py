@@ -54,9 +54,8 @@ def tell(data: bytes, members: Sequence[Subscriber], fault: Fault) -> None:
     """
     size = len(data)
     write = os.write
-    for member in members:
+    for number, descriptor in enumerate([member.ready_descriptor for member in members]):
         sent = 0
-        descriptor = member.ready_descriptor
         if descriptor >= 0:
             try:
                 sent = write(descriptor, data)
@@ -64,6 +63,7 @@ def tell(data: bytes, members: Sequence[Subscriber], fault: Fault) -> None:
                     continue
             except OSError:
                 pass  # `deliver` meets it again, and knows what it means
+        member = members[number]
         try:
             member.deliver(memoryview(data)[sent:] if sent else data)
         except Exception as error:
