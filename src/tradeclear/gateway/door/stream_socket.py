@@ -276,6 +276,8 @@ class StreamSocket(Peer[Goodbye]):
     def check(self) -> None:
         """End what does not read, and what does not answer a ping."""
         now = self._reactor.now
+        if self.ready_descriptor != NOT_READY and now - self.quiet_since <= PING_S:
+            return  # as most are, a thousand of them, four times a second
         if self._closing:
             if now > self._end_at:
                 self.end()

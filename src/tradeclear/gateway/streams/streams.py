@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 import trio
 
+from tradeclear.core.engine import Engine
 from tradeclear.gateway.streams.audience import Audience, Batch
 from tradeclear.gateway.streams.conflation import Conflation
 from tradeclear.gateway.streams.fan_out import Piece, hand_out
@@ -275,10 +276,13 @@ class Streams:
         return pieces
 
     async def _hand_out(self, pieces: list[Piece]) -> None:
-        await hand_out(pieces, self._fault)
+        await hand_out(pieces, self._fault, self._newest)
         for data, messages, members in pieces:
             self.metrics.stream_messages += messages * len(members)
             self.metrics.stream_bytes += len(data) * len(members)
+
+    def _newest(self) -> Seq:
+        return self.exchange.peek(_sequence)
 
     def _fault(self, subscriber: Subscriber, error: Exception) -> None:
         """A fault of ours met `subscriber`: it alone goes without."""
@@ -312,3 +316,7 @@ class Streams:
         found = self.exchange.instrument(name)
         assert found is not None, f"{name} is not configured"
         return found
+
+
+def _sequence(engine: Engine) -> Seq:
+    return engine.seq
