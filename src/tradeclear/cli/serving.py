@@ -15,6 +15,7 @@ from tradeclear.core.state import StateDamaged
 from tradeclear.model.errors import OutcomeUnknown, Quarantined
 from tradeclear.pipeline.matcher import EngineFailed
 from tradeclear.pipeline.recovery import Diverged, OtherVersion
+from tradeclear.supervisor.descriptors import raise_descriptor_limit
 from tradeclear.supervisor.exit_codes import ExitCode
 from tradeclear.supervisor.supervisor import AddressUnavailable, ConfigurationRefused, run
 from tradeclear.telemetry import events
@@ -67,6 +68,7 @@ def serve_until_stopped(settings: Settings) -> None:
 
 def run_until_stopped(settings: Settings, main: Callable[[], Awaitable[None]]) -> None:
     """Run `main`, logging as the settings say. What it raises becomes an exit code."""
+    raise_descriptor_limit()
     configure_logs(level=settings.log_level, json=settings.log_json)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:

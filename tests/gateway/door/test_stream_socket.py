@@ -11,7 +11,7 @@ from tradeclear.gateway.door.frames import frame
 from tradeclear.gateway.door.stream_socket import StreamSocket
 from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
 from tradeclear.gateway.streams.streams import StreamLimits, Streams
-from tradeclear.gateway.streams.subscriber import BACKLOG_BYTES_MAX, SEND_BUFFER_BYTES
+from tradeclear.gateway.streams.subscriber import BACKLOG_BYTES_MAX, NOT_READY, SEND_BUFFER_BYTES
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -67,6 +67,32 @@ async def test_what_waits_leaves_in_order(connect: Any, rig: Any) -> None:
     await rig.settle()
     assert plug.peer.all_sent
     assert plug.peer._waiting_bytes == 0
+
+
+async def test_it_is_ready_while_nothing_waits(connect: Any, rig: Any) -> None:
+    plug = await connect()
+    assert plug.peer.ready_descriptor == plug.peer.descriptor
+    told = stall(plug)
+    assert plug.peer.ready_descriptor == NOT_READY
+    await plug.wire.exactly(len(told))
+    await rig.settle()
+    assert plug.peer.ready_descriptor == plug.peer.descriptor
+
+
+async def test_nothing_is_tried_before_there_is_room(connect: Any, rig: Any) -> None:
+    """A subscriber that does not read costs no flush, whoever's it is."""
+    plug = await connect()
+    stall(plug)
+    plug.peer.deliver(frame(TEXT, b"{}"))
+    assert rig.reactor.flushing == []
+
+
+@pytest.mark.parametrize("end", ["end", "close_when_done"])
+async def test_one_that_ends_is_not_ready(connect: Any, end: str) -> None:
+    """Its descriptor may be another connection's soon."""
+    plug = await connect()
+    getattr(plug.peer, end)()
+    assert plug.peer.ready_descriptor == NOT_READY
 
 
 async def test_what_waits_is_not_copied(connect: Any) -> None:

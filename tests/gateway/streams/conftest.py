@@ -19,6 +19,7 @@ from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
 from tradeclear.gateway.server import HttpServer, serve
 from tradeclear.gateway.streams.message import lines
 from tradeclear.gateway.streams.streams import StreamLimits, Streams
+from tradeclear.gateway.streams.subscriber import NOT_READY
 from tradeclear.model.commands import (
     AmendOrder,
     CancelOrder,
@@ -95,6 +96,7 @@ class Ear:
     """A subscriber that keeps what it is told; `stuck` until it is let go."""
 
     encoding = staticmethod(lines)
+    ready_descriptor = NOT_READY
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []

@@ -139,7 +139,7 @@ class Peer(ABC, Generic[Outcome]):
 
     # What the kinds of connection call
 
-    def queue(self, data: bytes) -> None:
+    def queue(self, data: bytes | memoryview) -> None:
         """Send `data` with the next flush."""
         self._out.append(data)
         if not self._queued and not self.ended:

@@ -34,6 +34,7 @@ from tradeclear.gateway.streams.session import MESSAGE_BYTES_MAX, StreamSession
 from tradeclear.gateway.streams.streams import Streams
 from tradeclear.gateway.streams.subscriber import (
     BACKLOG_BYTES_MAX,
+    NOT_READY,
     SEND_BUFFER_BYTES,
     STALL_S_MAX,
     TOO_SLOW,
@@ -74,6 +75,7 @@ class StreamSocket(Peer[Goodbye]):
         key: bytes,
     ) -> None:
         super().__init__(reactor, stream, address)
+        self.ready_descriptor = NOT_READY  # the handshake goes first
         self._streams: Final = streams
         self._key: Final = key
         self._session: Final = StreamSession(streams, limits, self, address)
@@ -145,9 +147,9 @@ class StreamSocket(Peer[Goodbye]):
 
     # Writing
 
-    def deliver(self, data: bytes) -> None:
+    def deliver(self, data: bytes | memoryview) -> None:
         """Send `data` now, or keep it until there is room. Nothing follows a close frame."""
-        if self._unsent or self._out or self._closing or self.ended:
+        if self.ready_descriptor == NOT_READY:
             self._keep(data)
             return
         try:
@@ -160,14 +162,22 @@ class StreamSocket(Peer[Goodbye]):
         if sent != len(data):
             self._wait_for_room(memoryview(data)[sent:], sent)
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: bytes | memoryview) -> None:
+        """Have `data` wait. Nothing is tried before the kernel says that there is room again."""
         if self._closing or self.ended:
             return
         if self._waiting_bytes > BACKLOG_BYTES_MAX:
             self._cut_off(f"over {BACKLOG_BYTES_MAX} bytes waited", CLOSE_S_MAX)
             return
         self._waiting_bytes += len(data)
-        self.queue(data)
+        if self._unsent:
+            self._out.append(data)
+        else:
+            self.queue(data)
+
+    def _wait_for_room(self, rest: memoryview, sent: int) -> None:
+        self.ready_descriptor = NOT_READY
+        super()._wait_for_room(rest, sent)
 
     def flush(self) -> None:
         """Send what is queued, in one call, unless something older still waits for room."""
@@ -214,6 +224,7 @@ class StreamSocket(Peer[Goodbye]):
         if self._closing:
             self.end(self._goodbye)
         else:
+            self.ready_descriptor = self.descriptor
             self._room.set()
             self.look()
 
@@ -235,6 +246,7 @@ class StreamSocket(Peer[Goodbye]):
         """Send a close frame after what waits, and then end, at the latest after `patience_s`."""
         if not self._closing:
             self._closing = True
+            self.ready_descriptor = NOT_READY
             self._end_at = self._reactor.now + patience_s
             self._streams.exit(self)
             self.queue(last)
@@ -249,6 +261,7 @@ class StreamSocket(Peer[Goodbye]):
 
     def end(self, outcome: Goodbye | None = None) -> None:
         """It is done with: nobody tells it anything any more, and its task takes over."""
+        self.ready_descriptor = NOT_READY
         self._streams.exit(self)
         super().end(outcome)
 
@@ -263,6 +276,8 @@ class StreamSocket(Peer[Goodbye]):
     def check(self) -> None:
         """End what does not read, and what does not answer a ping."""
         now = self._reactor.now
+        if self.ready_descriptor != NOT_READY and now - self.quiet_since <= PING_S:
+            return  # as most are, a thousand of them, four times a second
         if self._closing:
             if now > self._end_at:
                 self.end()

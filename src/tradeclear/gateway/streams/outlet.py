@@ -6,24 +6,26 @@ import trio
 
 from tradeclear.gateway.streams.message import Encoding
 from tradeclear.gateway.streams.streams import Streams
-from tradeclear.gateway.streams.subscriber import BACKLOG_BYTES_MAX, TOO_SLOW
+from tradeclear.gateway.streams.subscriber import BACKLOG_BYTES_MAX, NOT_READY, TOO_SLOW
 
 
 class Outlet:
     """A `Subscriber` for carriers that are written to by a task."""
+
+    ready_descriptor: Final = NOT_READY
 
     def __init__(self, streams: Streams, encoding: Encoding) -> None:
         self.encoding: Final = encoding
         self.farewell: tuple[int, str] | None = None
         """Code and reason, once it is to be closed."""
         self._streams: Final = streams
-        self._waiting: Final[list[bytes]] = []
+        self._waiting: Final[list[bytes | memoryview]] = []
         self._waiting_bytes = 0
         self._busy = False
         self._filled = trio.Event()
         self._room = trio.Event()
 
-    def deliver(self, data: bytes) -> None:
+    def deliver(self, data: bytes | memoryview) -> None:
         """Keep `data` until the carrier takes it. Nothing follows the farewell."""
         if self.farewell is not None:
             return

@@ -1,8 +1,7 @@
 """The streams of one exchange: makes every message once and hands it to all who subscribed.
 
 It follows the log only while there is a connection. What it takes at one time, a commit or several,
-goes to each subscriber in one piece, made once for all who have the same topics. A fan-out yields
-at least every millisecond, so that a thousand subscribers never hold up an order.
+goes to each subscriber in one piece, made once for all who have the same topics (`fan_out.py`).
 
 A subscription joins at a sequence (`join`): what came after that and has been handed out already is
 among the recent records, so that nothing is missing and nothing comes twice.
@@ -11,13 +10,14 @@ among the recent records, so that nothing is missing and nothing comes twice.
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from itertools import islice
-from time import perf_counter
 from typing import Final, NamedTuple
 
 import trio
 
+from tradeclear.core.engine import Engine
 from tradeclear.gateway.streams.audience import Audience, Batch
 from tradeclear.gateway.streams.conflation import Conflation
+from tradeclear.gateway.streams.fan_out import Piece, hand_out
 from tradeclear.gateway.streams.message import Encoding, Message
 from tradeclear.gateway.streams.subscriber import FAULT, GOING_AWAY, TRY_AGAIN, Subscriber
 from tradeclear.gateway.streams.topic import INTERVALS_MS, Topic
@@ -44,8 +44,6 @@ RECENT_MAX: Final = 2_048
 SNAPSHOTS_MAX: Final = 4
 """So many snapshots of more than a part are held at the same time."""
 
-TURN_S: Final = 0.001
-TURN_DELIVERIES: Final = 32
 TURN_RECORDS: Final = 16
 TICK_MS: Final = INTERVALS_MS[0]
 
@@ -56,14 +54,6 @@ class StreamLimits(NamedTuple):
     connections_max: int = 5_000
     subscriptions_max: int = 100
     resume_records_max: int = 1_000_000
-
-
-class Piece(NamedTuple):
-    """The same bytes for everyone in `members`; so many messages are in it."""
-
-    data: bytes
-    messages: int
-    members: list[Subscriber]
 
 
 class Streams:
@@ -286,21 +276,13 @@ class Streams:
         return pieces
 
     async def _hand_out(self, pieces: list[Piece]) -> None:
-        until = perf_counter() + TURN_S
-        count = 0
+        await hand_out(pieces, self._fault, self._newest)
         for data, messages, members in pieces:
-            for subscriber in members:
-                try:
-                    subscriber.deliver(data)
-                except Exception as error:
-                    self._fault(subscriber, error)
-                count += 1
-                if not count % TURN_DELIVERIES and perf_counter() > until:
-                    await trio.lowlevel.checkpoint()
-                    until = perf_counter() + TURN_S
             self.metrics.stream_messages += messages * len(members)
             self.metrics.stream_bytes += len(data) * len(members)
-        await trio.lowlevel.checkpoint()
+
+    def _newest(self) -> Seq:
+        return self.exchange.peek(_sequence)
 
     def _fault(self, subscriber: Subscriber, error: Exception) -> None:
         """A fault of ours met `subscriber`: it alone goes without."""
@@ -334,3 +316,7 @@ class Streams:
         found = self.exchange.instrument(name)
         assert found is not None, f"{name} is not configured"
         return found
+
+
+def _sequence(engine: Engine) -> Seq:
+    return engine.seq

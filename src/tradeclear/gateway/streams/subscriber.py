@@ -14,6 +14,9 @@ STALL_S_MAX: Final = 8.0
 SEND_BUFFER_BYTES: Final = 65_536
 """Asked of the kernel for each connection; Linux takes it twice."""
 
+NOT_READY: Final = -1
+"""No descriptor at all."""
+
 GOING_AWAY: Final = 1001
 FAULT: Final = 1011
 TRY_AGAIN: Final = 1013
@@ -28,7 +31,11 @@ class Subscriber(Protocol):
     def encoding(self) -> Encoding:
         """What `deliver` wants."""
 
-    def deliver(self, data: bytes) -> None:
+    @property
+    def ready_descriptor(self) -> int:
+        """A write of whole messages to it is a delivery; `NOT_READY` while `deliver` is needed."""
+
+    def deliver(self, data: bytes | memoryview) -> None:
         """Send `data` after all that waits, or cut the subscriber off."""
 
     def dismiss(self, code: int, reason: str) -> None:
