@@ -114,6 +114,7 @@ def test_id_that_is_accepted_twice_is_found(watch: Watch) -> None:
         (lambda engine: setattr(engine.orders.by_id["s"], "status", "filled"), "is closed"),
         (lambda engine: engine.orders.by_id.update(s=restore(SOLD)), "a stranger rests"),
         (lambda engine: engine.orders.by_id.update(t=restore(SOLD)), "is in no book"),
+        (lambda engine: setattr(engine.orders, "open_count", 7), "counted wrong"),
     ],
 )
 def test_state_that_differs_from_what_was_told_is_found(

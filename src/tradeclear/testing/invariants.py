@@ -79,8 +79,11 @@ class Watch:
                         assert not order.closed, f"{order.order_id} rests, but is closed"
                         assert (order.instrument, order.side) == (name, ladder.side)
         assert held == self._filled, "orders in the books are not as their events told"
-        assert engine.orders.open_count == len(held), "an open order is in no book"
-        assert all(order.closed for order in engine.orders.closed()), "an open order is put away"
+        put_away = list(engine.orders.closed())
+        assert all(order.closed for order in put_away), "an open order is put away"
+        still_open = engine.orders.by_id.keys() - {order.order_id for order in put_away}
+        assert still_open == held.keys(), "an open order is in no book"
+        assert engine.orders.open_count == len(held), "open orders are counted wrong"
 
     def _hear(self, command: Command, event: Event) -> None:
         match event:
