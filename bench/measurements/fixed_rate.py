@@ -23,6 +23,7 @@ NAME = "fixed_rate"
 TITLE = "Latency at 2,000 orders a second"
 
 RATE_PER_S = 2_000
+WARM_UP_S = 2.0
 CONNECTIONS = 128
 REFERENCE_SHARE = 1 / 3
 TARGETS_MS = {"p50": 2.0, "p99": 10.0, "p99.9": 50.0}
@@ -75,7 +76,7 @@ async def one_run(port: int, pid: int, seconds: float) -> Run:
         port=port,
         rate_per_s=RATE_PER_S,
         seconds=seconds,
-        warm_up_s=2,
+        warm_up_s=WARM_UP_S,
         connections=CONNECTIONS,
     )
     with Meter(pid) as meter:
