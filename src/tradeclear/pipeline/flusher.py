@@ -16,6 +16,7 @@ import trio
 from tradeclear.model.events import Record
 from tradeclear.model.units import Seq
 from tradeclear.pipeline.gate import CommitGate
+from tradeclear.pipeline.pace import Pace
 from tradeclear.pipeline.ports import RecordLog, Threads, Worker
 from tradeclear.pipeline.publisher import Publisher
 from tradeclear.telemetry.metrics import Metrics
@@ -87,32 +88,6 @@ class CommitQueue:
         return encoded, [self._records.popleft() for _ in encoded]
 
 
-IN_PLACE_S_MAX: Final = 0.0005
-"""A commit that is expected to take no longer is made in place."""
-
-SURPRISE_WEIGHT: Final = 0.2
-"""How much one commit's time changes what is expected of the next."""
-
-
-class Pace:
-    """What a commit is expected to take, after those before it. Begins with the worst."""
-
-    def __init__(self) -> None:
-        self.expected_s = 10 * IN_PLACE_S_MAX
-
-    @property
-    def in_place(self) -> bool:
-        """Whether a thread would cost more than it saves."""
-        return self.expected_s <= IN_PLACE_S_MAX
-
-    def note(self, seconds: float) -> None:
-        """Learn from a commit; one slow one is enough to go back to the thread."""
-        if seconds > 4 * IN_PLACE_S_MAX:
-            self.expected_s = 10 * IN_PLACE_S_MAX
-        else:
-            self.expected_s += SURPRISE_WEIGHT * (seconds - self.expected_s)
-
-
 class Flusher:
     """Makes records durable, then opens the gate and publishes them."""
 
@@ -154,15 +129,16 @@ class Flusher:
 
     async def _commit(self, thread: Worker, encoded: list[bytes], records: list[Record]) -> None:
         append = partial(self._append, records[0].seq, encoded)
+        in_place = self._pace.in_place
         try:
-            if self._pace.in_place:
+            if in_place:
                 size, seconds = append()
             else:
                 size, seconds = await thread.run_sync(append)
         except BaseException:
             self._gate.fail()
             raise
-        self._pace.note(seconds)
+        self._pace.note(seconds, in_place=in_place)
         now = self._threads.seconds()
         metrics = self._metrics
         metrics.log_bytes += size

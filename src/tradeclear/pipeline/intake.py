@@ -63,7 +63,7 @@ class Intake:
         """Queue a command. Raises `Overloaded` when full, `Stopping` after `close`."""
         if self._closed:
             raise Stopping("the exchange is shutting down")
-        if len(self._filling) >= self._short and self.full:
+        if self.full:
             raise Overloaded
         self._filling.append(Submission(command, reply, perf_counter()))
         if not self._sent:
