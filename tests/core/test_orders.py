@@ -119,7 +119,7 @@ def test_loaded_table_is_as_the_one_it_was_taken_from(table: OrderTable) -> None
 def test_an_order_that_never_rested_is_closed_from_the_beginning(table: OrderTable) -> None:
     never = order(7)
     never.status = "filled"
-    table.add_closed(never)
+    table.add(never)
     assert (
         [each.order_id for each in table.closed()],
         [each.order_id for each in table.open_of("ann")],

@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+import pytest
 import trio
 
+from tradeclear.gateway import batch as module
 from tradeclear.gateway.batch import BatchRoutes
 from tradeclear.gateway.rate_limits import unlimited
 from tradeclear.gateway.routing import Call
@@ -199,3 +201,19 @@ async def test_new_orders_alone_cost_a_token_each(house: Any, order: Any, body: 
     assert await statuses(order(), order(), order(client_id="B")) == [201] * 3
     assert await statuses(order(), order(), order(client_id="B")) == [201, 429, 201]
     assert (await client.post("/orders/batch", json=[order(client_id="C")])).status_code == 429
+
+
+async def test_a_long_batch_of_new_orders_is_read_one_by_one(
+    client: Any, order: Any, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await results(await client.post("/orders/batch", json=[order(order_id="a")]), body)
+    monkeypatch.setattr(module, "TOGETHER_BYTES_MAX", 10)
+    told += await results(await client.post("/orders/batch", json=[order(order_id="b")]), body)
+    assert [one["status"] for one in told] == [201, 201]
+
+
+async def test_an_empty_batch_is_a_checkpoint(house: Any) -> None:
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await BatchRoutes(house.exchange, unlimited()).batch(Call(body=b"[]"))
+    assert scope.cancelled_caught

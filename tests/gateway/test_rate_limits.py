@@ -153,3 +153,18 @@ def test_together_or_nobody() -> None:
 
 def test_together_without_limits() -> None:
     assert unlimited().charge_together("192.0.2.1", {"A": 10**9})
+
+
+def test_a_bucket_that_was_forgotten_meanwhile_is_full_anyway() -> None:
+    clock = Clock()
+    few = TokenBuckets(rate_per_s=10, burst=5, clock=clock, buckets_max=2)
+    limits = RateLimits(client=few, address=buckets(clock, burst=9))
+    assert not limits.charge_together("192.0.2.1", {"A": 1, "B": 1, "C": 1, "D": 6})
+    assert limits.charge_together("192.0.2.1", {"A": 5})
+
+
+def test_a_long_uptime_costs_no_tokens() -> None:
+    clock = Clock()
+    clock.now = 30 * 86_400.0
+    limit = buckets(clock, rate=1000, burst=5000)
+    assert [limit.take("a").remaining for _ in range(5000)] == list(range(4999, -1, -1))

@@ -47,7 +47,19 @@ def test_a_failure_tells_every_waiter_now_and_later_that_its_outcome_is_unknown(
     commit_gate.answer(1, told.append, None)
     commit_gate.fail()
     commit_gate.answer(2, told.append, None)
-    assert [type(answer) for answer in told] == [OutcomeUnknown, OutcomeUnknown]
+    commit_gate.hold(3, told.append, None, since=0)
+    assert [type(answer) for answer in told] == [OutcomeUnknown] * 3
+
+
+def test_the_answer_of_a_new_record_waits_for_it() -> None:
+    told: list[Answer] = []
+    commit_gate = gate(durable=1)
+    commit_gate.hold(2, told.append, None, since=0)
+    assert told == []
+    commit_gate.advance(2, now=1)
+    assert told == [None]
+    with pytest.raises(AssertionError, match="not newer"):
+        commit_gate.hold(2, told.append, None, since=0)
 
 
 def test_latency_is_counted_for_submissions_only() -> None:

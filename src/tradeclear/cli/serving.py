@@ -47,8 +47,8 @@ EXITS: dict[type[BaseException], ExitCode] = {
 
 
 SWITCH_INTERVAL_S: Final = 0.0005
-"""So long may a thread that comes back from the disk wait for the interpreter. A commit comes back
-three times, and Python's own 5 ms would be ten times what the disk takes."""
+"""So long may a thread that comes back from the disk wait for the interpreter. A commit's comes
+back from its checksum, its write and its sync; Python's own 5 ms would be many times their time."""
 
 LAST_LINES_S: Final = 2.0
 """So long may the last lines take at the end."""

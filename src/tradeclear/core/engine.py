@@ -159,7 +159,7 @@ class Engine:
             move(order, "rejected", reason, seq, now)
         else:
             changes = self.enter(seq, now, order, book, happened, FILLS_MAX)
-        (orders.add_closed if order.closed else orders.add)(order)
+        orders.add(order)
         return (
             OrderPlaced(
                 order.order_id,
@@ -410,7 +410,7 @@ class Engine:
         order.quantity, order.price = quantity, price
         happened: list[Event] = []
         changes = self.enter(seq, now, order, book, happened, FILLS_MAX)
-        if is_closed(order.status, order.type):
+        if is_closed(order.status, order.type):  # mypy believes `order.closed` as it was above
             self.orders.close(order)
         changes = newest_of_each_level(before + changes)
         return (OrderAmended(order.state()), *happened, *changes)

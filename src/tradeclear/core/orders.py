@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from tradeclear.core.lifecycle import Order
+from tradeclear.model.order import is_closed
 from tradeclear.model.units import Seq
 
 SIBLINGS_BITS: Final = 8
@@ -49,26 +50,25 @@ class OrderTable:
         self._closed_max = closed_max
 
     def add(self, order: Order, sibling: int = 0) -> None:
-        """Enter a new open order. It must be closed by `close` when it can trade no more.
+        """Enter a new order, as it stands after it has met the book: open, or closed already.
 
-        `sibling` numbers the orders of one command.
+        An open one must be closed by `close` when it can trade no more. `sibling` numbers the
+        orders of one command.
         """
-        self._enter(order, sibling).open[order.number] = order
-        self.open_count += 1
-
-    def add_closed(self, order: Order, sibling: int = 0) -> None:
-        """Enter a new order that will never rest: it has closed already."""
         self._enter(order, sibling)
-        self._put_away(order)
+        if is_closed(order.status, order.type):
+            self._put_away(order)
 
-    def _enter(self, order: Order, sibling: int) -> Client:
+    def _enter(self, order: Order, sibling: int) -> None:
         self.by_id[order.order_id] = order
         client = self.clients.get(order.client_id)
         if client is None:
             self.clients[order.client_id] = client = Client({}, {})
         number = order.number = (order.sequence << SIBLINGS_BITS) + sibling
         client.orders[number] = order
-        return client
+        if not is_closed(order.status, order.type):
+            client.open[number] = order
+            self.open_count += 1
 
     def close(self, order: Order) -> None:
         """Note that an open `order` closed."""
@@ -138,6 +138,6 @@ class OrderTable:
         for order in everyone:
             sibling = sibling + 1 if order.sequence == last else 0
             last = order.sequence
-            self.add(order, sibling)
+            self._enter(order, sibling)
         for order in closed:
-            self.close(order)
+            self._put_away(order)

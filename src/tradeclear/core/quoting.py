@@ -170,8 +170,7 @@ class _Quoting:
         changes = self._engine.enter(
             self._seq, self._now, order, self._book, self._happened, self._meetings
         )
-        orders = self._engine.orders
-        (orders.add_closed if order.closed else orders.add)(order, self._entered)
+        self._engine.orders.add(order, self._entered)
         self._changes.extend(changes)
         self._meetings -= len(self._happened) - before
         self._entered += 1

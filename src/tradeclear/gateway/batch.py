@@ -26,6 +26,9 @@ from tradeclear.pipeline.exchange import Exchange
 from tradeclear.pipeline.outcome import Answer, Outcome
 
 ELEMENTS_MAX: Final = 1_000
+TOGETHER_BYTES_MAX: Final = 262_144
+"""A longer body is read an element at a time, with other tasks in between."""
+
 TURN_ELEMENTS: Final = 64
 """So many elements are read or written before other tasks get their turn."""
 
@@ -79,8 +82,8 @@ class BatchRoutes:
 
     async def batch(self, call: Call) -> Reply:
         """Carry out every element. Cancelled, all elements have been taken or none."""
-        places = read_places(call.body)
-        if places is not None and call.key is None and self._paid(places, call.address):
+        places = self._paid_places(call)
+        if places is not None:
             await trio.lowlevel.checkpoint()
             commands = [_placing(place, self._exchange) for place in places]
         else:
@@ -89,12 +92,16 @@ class BatchRoutes:
             commands = [_command(element, self._exchange, names) for element in elements]
         return await self._written(await self._submit_all(commands))
 
-    def _paid(self, places: list[PlaceRequest], address: str) -> bool:
-        """Whether so many orders, and not too many, could be charged for together."""
-        if not 0 < len(places) <= ELEMENTS_MAX:
-            return False
+    def _paid_places(self, call: Call) -> list[PlaceRequest] | None:
+        """The elements, if they are new orders alone and could be charged for together."""
+        if call.key is not None or len(call.body) > TOGETHER_BYTES_MAX:
+            return None
+        places = read_places(call.body)
+        if places is None or not 0 < len(places) <= ELEMENTS_MAX:
+            return None
         clients = Counter([place.client_id for place in places])
-        return self._limits.charge_together(address, clients, paid=1)
+        paid = self._limits.charge_together(call.address, clients, paid=1)
+        return places if paid else None
 
     async def _read_each(self, call: Call) -> list[Element | TradeclearError]:
         """The elements one by one, each charged for itself."""
@@ -163,6 +170,8 @@ class BatchRoutes:
                     refused = error
         if commands:
             await all_there.wait()
+        else:
+            await trio.lowlevel.checkpoint()
         return answers
 
     async def _written(self, answers: list[Answer]) -> Reply:

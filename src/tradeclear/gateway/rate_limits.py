@@ -59,6 +59,7 @@ class TokenBuckets:
         self._burst_s: Final = self._interval_s * burst
         self._buckets_max: Final = buckets_max
         self._clock: Final = clock
+        self._begun: Final = clock()  # counted from here, or a long uptime costs digits
         self._full_at: Final[dict[str, float]] = {}  # idle longest first
 
     def __len__(self) -> int:
@@ -70,8 +71,8 @@ class TokenBuckets:
         return self.told(self.spend(name, tokens), tokens)
 
     def give_back(self, name: str, tokens: int) -> None:
-        """Undo a `spend` of just now."""
-        if self._interval_s:
+        """Undo a `spend` of just now; nothing if the bucket is forgotten, and so full."""
+        if name in self._full_at:
             self._full_at[name] -= tokens * self._interval_s
 
     def told(self, left_s: float, tokens: int) -> Taken:
@@ -84,13 +85,13 @@ class TokenBuckets:
         return Taken(allowed, self._burst, remaining, 0.0 if allowed else -left_s)
 
     def spend(self, name: str, tokens: int = 1) -> float:
-        """The same, told as the seconds in which what is left would have come.
+        """Take `tokens`, all or none; returns the seconds in which what is left would have come.
 
         Negative: nothing was taken, and so long it is until enough is there.
         """
         if not self._interval_s:
             return 0.0
-        now = self._clock()
+        now = self._clock() - self._begun
         buckets = self._full_at
         full_at = buckets.pop(name, now)
         if full_at < now:

@@ -55,6 +55,7 @@ class CommitGate:
 
     def hold(self, seq: Seq, reply: Reply, answer: Answer, since: float) -> None:
         """The same for the newest record of all, which can't be durable yet."""
+        assert seq > self.durable, f"record {seq} is not newer than {self.durable}"
         if self.failed:
             self.answer(seq, reply, answer)
         else:

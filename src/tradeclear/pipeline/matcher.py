@@ -25,7 +25,7 @@ from tradeclear.telemetry.metrics import Metrics
 from tradeclear.wal.codec import encode_record
 
 TURN_COMMANDS_MAX: Final = 256
-"""So many commands are matched before other tasks get their turn: about half a millisecond."""
+"""So many commands are matched before other tasks get their turn: a millisecond or two."""
 
 
 class EngineFailed(Exception):

@@ -1,10 +1,11 @@
 """How many files and connections this process may have open."""
 
+from contextlib import suppress
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Final
 
 DESCRIPTORS_MAX: Final = 65_536
-"""More than all the connections that the settings allow; a hard limit may be a thousand million."""
+"""Several times what the settings' defaults need; a hard limit may be a thousand million."""
 
 
 def raise_descriptor_limit() -> None:
@@ -16,4 +17,5 @@ def raise_descriptor_limit() -> None:
     soft, hard = getrlimit(RLIMIT_NOFILE)
     most = DESCRIPTORS_MAX if hard == RLIM_INFINITY else min(hard, DESCRIPTORS_MAX)
     if soft != RLIM_INFINITY and soft < most:
-        setrlimit(RLIMIT_NOFILE, (most, hard))
+        with suppress(ValueError, OSError):  # then with what there is
+            setrlimit(RLIMIT_NOFILE, (most, hard))

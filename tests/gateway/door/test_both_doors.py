@@ -17,7 +17,7 @@ from tradeclear.gateway.rate_limits import RateLimits, TokenBuckets
 from tradeclear.model.errors import Overloaded, Quarantined, Stopping
 
 LAST = b"GET /orders/o1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-TIME = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+Z")
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 """Where several orders are taken up together, they have one time."""
 
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
