@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
+from tradeclear.client import stream as module
 from tradeclear.client.backoff import Patience
 from tradeclear.client.errors import NotUnderstood, Refused, Unreachable
 from tradeclear.client.messages import Live, Subscribed, TradesUpdate
@@ -251,3 +253,20 @@ async def test_a_cancelled_reader_has_taken_nothing(socket_script: SocketScript)
             await stream.receive()
         go.set()
         assert isinstance(await stream.receive(), Subscribed)
+
+
+@pytest.mark.parametrize("attempt", range(20))
+async def test_what_ends_the_task_beside_is_never_lost(
+    attempt: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C met it, say, while the reader waited. Trio draws who runs first: hence so often."""
+
+    async def interrupted(*_anything: Any) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "keep_connected", interrupted)
+    with trio.fail_after(5), pytest.raises(BaseExceptionGroup) as caught:
+        async with open_stream("http://127.0.0.1:1", TRADES, patience=FOR_EVER) as stream:
+            await stream.receive()
+    assert caught.group_contains(KeyboardInterrupt)

@@ -1,5 +1,7 @@
 """An answer as it came, before anyone has looked into it, and how it is read."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -31,7 +33,8 @@ class Answer(Struct, frozen=True):
 
     def read(self, kind: type[T]) -> T:
         """What it says. Raises `NotUnderstood`."""
-        return read(self.body, kind)
+        told: T = read(self.body, kind)
+        return told
 
     def problem(self) -> Problem | None:
         """Why it was refused; None if whoever answers speaks another language: a proxy, say."""
@@ -41,9 +44,24 @@ class Answer(Struct, frozen=True):
             return None
 
 
-def read(text: bytes | str, kind: type[T] | Any) -> T:
+def read(text: bytes | str, kind: Any) -> Any:
     """`text`, which must be a `kind` in JSON. Raises `NotUnderstood`."""
-    try:
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NotUnderstood(f"{error}: {text[:SHOWN_BYTES]!r}") from error
+    return reader(kind)(text)
+
+
+@cache
+def reader(kind: Any) -> Callable[[bytes | str], Any]:
+    """`read` for one kind.
+
+    Where it counts, make it when the program begins: a Ctrl-C that comes while msgspec looks into
+    a kind is lost.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read_kind(text: bytes | str) -> Any:
+        try:
+            return decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise NotUnderstood(f"{error}: {text[:SHOWN_BYTES]!r}") from error
+
+    return read_kind

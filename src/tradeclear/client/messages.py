@@ -1,5 +1,6 @@
 """What a stream tells, as docs/streams.md has it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal, TypeAlias
@@ -7,7 +8,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from tradeclear.client.answer import read
+from tradeclear.client.answer import reader
 from tradeclear.client.errors import NotUnderstood
 from tradeclear.client.level import Level
 from tradeclear.client.order import Order
@@ -164,15 +165,15 @@ class _Head(Struct, frozen=True):
 
 _read_head: Final = msgspec.json.Decoder(_Head).decode
 
-_KINDS: Final[dict[tuple[str, str], Any]] = {
-    ("subscribed", ""): Subscribed,
-    ("live", ""): Live,
-    ("error", ""): StreamError,
-    ("snapshot", "orderbook_deltas"): DepthSnapshot,
-    ("snapshot", "orders"): OrdersSnapshot,
-    ("update", "orderbook_deltas"): DepthUpdate,
-    ("update", "trades"): TradesUpdate,
-    ("update", "orders"): OrdersUpdate,
+_READERS: Final[dict[tuple[str, str], Callable[[bytes | str], Any]]] = {
+    ("subscribed", ""): reader(Subscribed),
+    ("live", ""): reader(Live),
+    ("error", ""): reader(StreamError),
+    ("snapshot", "orderbook_deltas"): reader(DepthSnapshot),
+    ("snapshot", "orders"): reader(OrdersSnapshot),
+    ("update", "orderbook_deltas"): reader(DepthUpdate),
+    ("update", "trades"): reader(TradesUpdate),
+    ("update", "orders"): reader(OrdersUpdate),
 }
 
 
@@ -182,8 +183,8 @@ def read_message(text: str | bytes) -> Message | StreamError:
         head = _read_head(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotUnderstood(f"{error}: {text[:200]!r}") from error
-    kind = _KINDS.get((head.type, head.channel))
-    if kind is None:
+    read = _READERS.get((head.type, head.channel))
+    if read is None:
         raise NotUnderstood(f"a message of an unknown kind: {text[:200]!r}")
-    message: Message | StreamError = read(text, kind)
+    message: Message | StreamError = read(text)
     return message

@@ -14,7 +14,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tradeclear.client.answer import Answer, read
+from tradeclear.client.answer import Answer, reader
 from tradeclear.client.backoff import Patience
 from tradeclear.client.commands import Command
 from tradeclear.client.errors import ClientError, Disconnected, NotUnderstood, Unreachable
@@ -37,6 +37,9 @@ class _Head(Struct):
     status: int
     id: int | None = None
     replayed: bool = False
+
+
+_read_head: Final = reader(_Head)
 
 
 class _UnderWay:
@@ -137,7 +140,7 @@ class OrderSocket:
             message = await socket.receive()
             text = message.encode() if isinstance(message, str) else message
             worked()
-            head: _Head = read(text, _Head)
+            head = _read_head(text)
             if head.id is None:
                 raise NotUnderstood(f"a reply to nothing: {text[:200]!r}")
             entry = self._under_way.get(head.id)

@@ -83,7 +83,9 @@ class Stream:
         try:
             return await self._messages.receive()
         except trio.EndOfChannel:
-            assert self._failure is not None
+            if self._failure is None:  # `run` is ending with something worse, and takes us along
+                await trio.sleep_forever()
+                raise AssertionError("nobody sleeps so long") from None
             raise self._failure from None
 
     @property
@@ -110,7 +112,7 @@ class Stream:
 
     async def run(self) -> None:
         """Keep it up; returns when it has failed."""
-        async with self._buffer:
+        with self._buffer:  # not `async with`: cancelled there, it would forget what ended it
             self._failure = await keep_connected(self._url, self._talk, self._patience)
 
     async def _talk(self, socket: WebSocket, worked: Callable[[], None]) -> None:
