@@ -1,6 +1,5 @@
 """Running the exchange from the command line: from settings to an exit code."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, NoReturn
@@ -46,10 +45,6 @@ EXITS: dict[type[BaseException], ExitCode] = {
 """What ended the exchange, the gravest first, and the exit code that says so."""
 
 
-SWITCH_INTERVAL_S: Final = 0.0005
-"""So long may a thread that comes back from the disk wait for the interpreter. A commit's comes
-back from its checksum, its write and its sync; Python's own 5 ms would be many times their time."""
-
 LAST_LINES_S: Final = 2.0
 """So long may the last lines take at the end."""
 
@@ -70,7 +65,6 @@ def run_until_stopped(settings: Settings, main: Callable[[], Awaitable[None]]) -
     """Run `main`, logging as the settings say. What it raises becomes an exit code."""
     raise_descriptor_limit()
     configure_logs(level=settings.log_level, json=settings.log_json)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         trio.run(main)
     except BaseExceptionGroup as group:
