@@ -134,7 +134,7 @@ def test_seal_is_not_synced(monkeypatch: pytest.MonkeyPatch, problem: Callable[[
             monkeypatch.setattr(segment_writer.SegmentWriter, "rotate", rotate)
 
     monkeypatch.setattr(segment_writer.SegmentWriter, "rotate", rotate)
-    assert "LogDamaged" in problem()
+    assert "expected the seal" in problem()
 
 
 def test_reply_before_the_sync(monkeypatch: pytest.MonkeyPatch, problem: Callable[[], str]) -> None:
