@@ -257,9 +257,16 @@ class Client:
     """A trader of one cycle: invents commands, and remembers which orders it could change."""
 
     def __init__(
-        self, name: str, draw: Random, ledger: Ledger, own_orders_max: int = OWN_ORDERS_MAX
+        self,
+        name: str,
+        draw: Random,
+        ledger: Ledger,
+        *,
+        own_orders_max: int = OWN_ORDERS_MAX,
+        batch_max: int = BATCH_MAX,
     ) -> None:
         self.name: Final = name
+        self._batch_max: Final = batch_max
         self._draw: Final = draw
         self._ledger: Final = ledger
         self._own: Final[deque[str]] = deque(maxlen=own_orders_max)
@@ -283,7 +290,7 @@ class Client:
         return self._place()
 
     def _batch(self) -> tuple[list[Sent], bytes]:
-        sends = [self._command() for _ in range(self._draw.randint(1, BATCH_MAX))]
+        sends = [self._command() for _ in range(self._draw.randint(1, self._batch_max))]
         return sends, msgspec.json.encode({"orders": [element_of(sent) for sent in sends]})
 
     def learn(self, sent: Sent) -> None:

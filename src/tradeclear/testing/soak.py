@@ -100,9 +100,16 @@ class Soak:
         self._shown: Final[dict[str, Json]] = {}
         self._acknowledged = 0
         self._follower: Final = Follower(self._find)
+        traders = HTTP_TRADERS + MESSAGE_TRADERS
         self._clients: Final = [
-            Client(f"soak-{number}", Random(f"{plan.seed}-{number}"), self._ledger, OWN_ORDERS_MAX)
-            for number in range(HTTP_TRADERS + MESSAGE_TRADERS)
+            Client(
+                f"soak-{number}",
+                Random(f"{plan.seed}-{number}"),
+                self._ledger,
+                own_orders_max=OWN_ORDERS_MAX,
+                batch_max=plan.windows.slack // traders,
+            )
+            for number in range(traders)
         ]
 
     async def run(self, progress: Progress) -> None:

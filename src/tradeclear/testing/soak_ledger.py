@@ -21,8 +21,11 @@ class Windows(Struct, frozen=True, kw_only=True):
 
     @property
     def slack(self) -> int:
-        """Answers come in another order than records: near a window's end we can't know."""
-        return min(500, self.closed_orders // 4, self.keys // 4)
+        """Answers come in another order than records: near a window's end we can't know.
+
+        As many commands are under way at most, of all traders together.
+        """
+        return min(1_000, self.closed_orders // 4, self.keys // 4)
 
 
 class SoakLedger(Ledger):
