@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .disk import Disk
+from .disk import Disk, Ext4
 
 
 @pytest.fixture
@@ -21,6 +21,27 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     try:
         disk.mount("size=256k")
     except subprocess.CalledProcessError as error:
-        pytest.skip(f"this machine lets nobody mount: {error.stderr.decode().strip()}")
+        pytest.skip(f"this machine lets nobody mount: {error.stderr.strip()}")
     yield disk
     subprocess.run(["umount", "--lazy", str(mount_point)], check=True)
+
+
+@pytest.fixture
+def ext4(tmp_path: Path) -> Iterator[Ext4]:
+    """An ext4 on a loop device. Skipped where it can't be had."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a disk needs root")
+    mount_point = tmp_path / "disk"
+    mount_point.mkdir()
+    try:
+        disk = Ext4(tmp_path / "disk.ext4", mount_point)
+        disk.mount()
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "stderr", None) or str(error)
+        pytest.skip(f"this machine has no ext4 on a loop device: {why.strip()}")
+    try:
+        if not disk.trigger.exists():
+            pytest.skip("this kernel has no trigger_fs_error")
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(mount_point)], check=True)

@@ -9,7 +9,9 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from errno import EDQUOT, EIO, ENOSPC, EROFS
 from functools import partial
+from typing import Final
 
 import trio
 
@@ -46,6 +48,9 @@ from tradeclear.telemetry.metrics import Metrics
 from tradeclear.wal.errors import LogFailed
 from tradeclear.wal.posix import PosixStorage
 from tradeclear.wal.quarantine import Quarantine
+
+DISK_ERRORS: Final = frozenset({EIO, EROFS, ENOSPC, EDQUOT})
+"""What is the disk's fault, and no wrong `wal_dir`."""
 
 
 class AddressUnavailable(TradeclearError):
@@ -226,7 +231,10 @@ def _open_directory(wal_dir: str) -> PosixStorage:
     try:
         return PosixStorage(wal_dir, create=True)
     except OSError as error:
-        raise SettingsError(f"wal_dir: {wal_dir}: {error.strerror}") from error
+        problem = f"wal_dir: {wal_dir}: {error.strerror}"
+        if error.errno in DISK_ERRORS:
+            raise LogFailed(problem) from error
+        raise SettingsError(problem) from error
 
 
 def stream_limits(settings: Settings) -> StreamLimits:

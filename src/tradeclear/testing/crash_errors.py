@@ -1,4 +1,4 @@
-"""Let every call on the log directory fail: with EIO, ENOSPC or EMFILE, once or from then on.
+"""Let every call on the log directory fail: EIO, ENOSPC, EMFILE or EROFS, once or from then on.
 
 Where a call on the log itself fails, the exchange must stop: at once, with its exit code and its
 words, and without one more acknowledgement, for nobody knows what a failed sync has left. Where a
@@ -26,14 +26,18 @@ from tradeclear.testing.server import ConnectionLost, ServerFailed
 from tradeclear.testing.shim import ALWAYS, Action, Call, Plan, action_name
 
 FAULTS: Final[dict[str, tuple[tuple[Action | int, int], ...]]] = {
-    "write": ((errno.EIO, 1), (errno.EIO, ALWAYS), (errno.ENOSPC, 1), ("short", 1)),
+    "write": (
+        *((errno.EIO, 1), (errno.EIO, ALWAYS), (errno.ENOSPC, 1), ("short", 1)),
+        (errno.EROFS, ALWAYS),
+    ),
     "sync": ((errno.EIO, 1), (errno.EIO, ALWAYS)),
-    "create": ((errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1)),
-    "rename": ((errno.EIO, 1),),
-    "unlink": ((errno.EIO, 1),),
+    "create": ((errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1), (errno.EROFS, ALWAYS)),
+    "rename": ((errno.EIO, 1), (errno.EROFS, ALWAYS)),
+    "unlink": ((errno.EIO, 1), (errno.EROFS, ALWAYS)),
     "truncate": ((errno.EIO, 1),),
 }
-"""What a call of a kind can fail with, and for how many calls."""
+"""What a call of a kind can fail with, and for how many calls. EROFS for good: the kernel has found
+an error of the disk, and remounted it read-only."""
 
 
 class Fault(Struct, frozen=True):
