@@ -234,6 +234,23 @@ def test_frame_damaged_before_a_torn_header(whole: MemoryStorage, torn_bytes: in
     assert report.damage.offset == before
 
 
+@pytest.mark.parametrize(("start", "end"), [(4, 16), (5, 16), (8, 16), (9, 16), (12, 16), (8, 12)])
+def test_header_with_a_hole(whole: MemoryStorage, start: int, end: int) -> None:
+    """Bytes of a header that never reached the disk, between those that did: written twice.
+
+    By its own length it would end before the file: but nobody wrote such a header.
+    """
+    last = segments(whole)[-1].name
+    content = bytearray(whole.content(last))
+    at = frame_offsets(content)[-2]
+    content[at + start : at + end] = bytes(end - start)
+    content[-8:] = bytes(8)
+    report = agree(changed(whole, last, bytes(content)))
+    assert report.torn is not None
+    assert (report.torn.offset, report.torn.last_seq) == (at, None)
+    assert report.last_seq == sum(COUNTS[:-1])
+
+
 def test_frame_of_another_place_at_the_tail(whole: MemoryStorage) -> None:
     """A valid frame that isn't the next one was never left behind by a crash."""
     last = segments(whole)[-1].name
