@@ -40,7 +40,7 @@ def ext4(tmp_path: Path) -> Iterator[Ext4]:
         why = getattr(error, "stderr", None) or str(error)
         pytest.skip(f"this machine has no ext4 on a loop device: {why.strip()}")
     try:
-        if not disk.trigger.exists():
+        if not disk.trigger().exists():
             pytest.skip("this kernel has no trigger_fs_error")
         yield disk
     finally:

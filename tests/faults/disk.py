@@ -33,15 +33,10 @@ class Ext4:
     def mount(self) -> None:
         run("mount", "-o", "loop,errors=remount-ro", str(self._image), str(self.mount_point))
 
-    @property
     def trigger(self) -> Path:
-        """What is written here, the kernel takes for an error it has found."""
+        """Whatever is written here, the kernel has found an error, and the disk is read-only."""
         source = run("findmnt", "-no", "SOURCE", str(self.mount_point)).strip()
         return Path("/sys/fs/ext4", Path(source).name, "trigger_fs_error")
-
-    def find_an_error(self) -> None:
-        """Have the kernel find an error: from now on the disk is read-only."""
-        self.trigger.write_text("planted")
 
     def mend(self) -> None:
         """What an operator does: unmount, check, mount."""

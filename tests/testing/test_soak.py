@@ -14,8 +14,8 @@ from tradeclear.testing.soak_plan import Plan
 from tradeclear.testing.soak_report import SoakReport, Stretch, growths
 
 SEED = int(os.environ.get("TRADECLEAR_TEST_SEED", "20251120"))
-WINDOWS = Windows(closed_orders=300, trades=200, keys=200)
-PLAN = Plan(minutes=0.1, rate_per_s=100, kill_every_s=3, seed=SEED, windows=WINDOWS)
+WINDOWS = Windows(closed_orders=800, trades=200, keys=800)
+PLAN = Plan(minutes=0.1, rate_per_s=100, kill_every_s=3, seed=SEED, windows=WINDOWS, batch_max=20)
 
 
 async def test_two_kills(tmp_path: Path) -> None:

@@ -236,9 +236,9 @@ def test_frame_damaged_before_a_torn_header(whole: MemoryStorage, torn_bytes: in
 
 @pytest.mark.parametrize(("start", "end"), [(4, 16), (5, 16), (8, 16), (9, 16), (12, 16), (8, 12)])
 def test_header_with_a_hole(whole: MemoryStorage, start: int, end: int) -> None:
-    """Bytes of a header that never reached the disk, between those that did: written twice.
+    """Kind, length or count never reached the disk, what is before and behind did: written twice.
 
-    By its own length it would end before the file: but nobody wrote such a header.
+    By its own length the frame would end before the file: but nobody wrote such a header.
     """
     last = segments(whole)[-1].name
     content = bytearray(whole.content(last))

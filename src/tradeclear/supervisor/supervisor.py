@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from errno import EDQUOT, EIO, ENOSPC, EROFS
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -50,7 +51,8 @@ from tradeclear.wal.posix import PosixStorage
 from tradeclear.wal.quarantine import Quarantine
 
 DISK_ERRORS: Final = frozenset({EIO, EROFS, ENOSPC, EDQUOT})
-"""What is the disk's fault, and no wrong `wal_dir`."""
+"""With a log directory that is there, these are the disk's. One that can't be made is a wrong
+setting: a disk may be meant to be read-only."""
 
 
 class AddressUnavailable(TradeclearError):
@@ -232,7 +234,7 @@ def _open_directory(wal_dir: str) -> PosixStorage:
         return PosixStorage(wal_dir, create=True)
     except OSError as error:
         problem = f"wal_dir: {wal_dir}: {error.strerror}"
-        if error.errno in DISK_ERRORS:
+        if error.errno in DISK_ERRORS and Path(wal_dir).is_dir():
             raise LogFailed(problem) from error
         raise SettingsError(problem) from error
 

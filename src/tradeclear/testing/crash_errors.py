@@ -25,19 +25,18 @@ from tradeclear.testing.ledger import Finding, Ledger
 from tradeclear.testing.server import ConnectionLost, ServerFailed
 from tradeclear.testing.shim import ALWAYS, Action, Call, Plan, action_name
 
+READ_ONLY: Final = (errno.EROFS, ALWAYS)
+"""The kernel has found an error of the disk, and remounted it read-only."""
+
 FAULTS: Final[dict[str, tuple[tuple[Action | int, int], ...]]] = {
-    "write": (
-        *((errno.EIO, 1), (errno.EIO, ALWAYS), (errno.ENOSPC, 1), ("short", 1)),
-        (errno.EROFS, ALWAYS),
-    ),
-    "sync": ((errno.EIO, 1), (errno.EIO, ALWAYS)),
-    "create": ((errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1), (errno.EROFS, ALWAYS)),
-    "rename": ((errno.EIO, 1), (errno.EROFS, ALWAYS)),
-    "unlink": ((errno.EIO, 1), (errno.EROFS, ALWAYS)),
-    "truncate": ((errno.EIO, 1),),
+    "write": ((errno.EIO, 1), (errno.EIO, ALWAYS), (errno.ENOSPC, 1), ("short", 1), READ_ONLY),
+    "sync": ((errno.EIO, 1), (errno.EIO, ALWAYS), READ_ONLY),
+    "create": ((errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1), READ_ONLY),
+    "rename": ((errno.EIO, 1), READ_ONLY),
+    "unlink": ((errno.EIO, 1), READ_ONLY),
+    "truncate": ((errno.EIO, 1), READ_ONLY),
 }
-"""What a call of a kind can fail with, and for how many calls. EROFS for good: the kernel has found
-an error of the disk, and remounted it read-only."""
+"""What a call of a kind can fail with, and for how many calls."""
 
 
 class Fault(Struct, frozen=True):

@@ -7,7 +7,7 @@ SECTOR_BYTES: Final = (64, 512)
 """What a power cut tears a write into: small ones too, for test logs have small frames."""
 
 _TORN_AT_BYTE: Final = 0.3
-"""How many writes are cut off at some byte instead."""
+"""How often the last write is cut off at some byte instead: the file's length is what was torn."""
 
 
 class Inode:
@@ -37,9 +37,10 @@ class Inode:
 
     def cut_power(self, random: Random, kept: float, sector_bytes: int) -> None:
         """Leave what a machine finds that was without power for a moment."""
-        for offset, data in self.pending:
-            if data is not None and random.random() < _TORN_AT_BYTE:
-                _change(self.durable, offset, data[: random.randint(0, len(data))])
+        last = len(self.pending) - 1
+        for number, (offset, data) in enumerate(self.pending):
+            if data is not None and number == last and random.random() < _TORN_AT_BYTE:
+                self._end_within(offset, data[: random.randint(0, len(data))], sector_bytes)
                 continue
             for start, piece in _sectors(offset, data, sector_bytes):
                 if random.random() < kept:
@@ -49,6 +50,14 @@ class Inode:
             zeros = random.randint(len(self.durable), len(self.cached)) - len(self.durable)
             self.durable += bytes(zeros)
         self.cached = bytearray(self.durable)
+
+    def _end_within(self, offset: int, data: bytes, sector_bytes: int) -> None:
+        """The file ends within a sector; one that has more behind it was written whole, or not."""
+        end = offset + len(data)
+        if end < len(self.durable):
+            end -= end % sector_bytes
+        if end > offset:
+            _change(self.durable, offset, data[: end - offset])
 
 
 def _change(content: bytearray, offset: int, data: bytes | None) -> None:

@@ -101,13 +101,14 @@ class Soak:
         self._acknowledged = 0
         self._follower: Final = Follower(self._find)
         traders = HTTP_TRADERS + MESSAGE_TRADERS
+        assert traders * plan.batch_max <= plan.windows.slack, "more under way than slack allows"
         self._clients: Final = [
             Client(
                 f"soak-{number}",
                 Random(f"{plan.seed}-{number}"),
                 self._ledger,
                 own_orders_max=OWN_ORDERS_MAX,
-                batch_max=plan.windows.slack // traders,
+                batch_max=plan.batch_max,
             )
             for number in range(traders)
         ]

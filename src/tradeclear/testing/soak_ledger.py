@@ -23,7 +23,7 @@ class Windows(Struct, frozen=True, kw_only=True):
     def slack(self) -> int:
         """Answers come in another order than records: near a window's end we can't know.
 
-        As many commands are under way at most, of all traders together.
+        No more commands than this are under way at once, of all traders together.
         """
         return min(1_000, self.closed_orders // 4, self.keys // 4)
 

@@ -25,13 +25,17 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """`kill_every_s` is rounded to whole stretches; 0: it is never killed."""
+    """`kill_every_s` is rounded to whole stretches; 0: it is never killed.
+
+    A batch is of `batch_max` commands at most, so that a request is of about 3.5 on the average.
+    """
 
     minutes: float
     rate_per_s: float
     kill_every_s: float
     seed: int
     windows: Windows = WINDOWS
+    batch_max: int = 100
 
     @property
     def stretch_s(self) -> float:

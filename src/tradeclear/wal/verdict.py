@@ -212,15 +212,15 @@ def _ends_before(file: File, reader: SegmentReader, end: int) -> bool:
 def _own_header(data: bytes, reader: SegmentReader) -> tuple[int, int, int, int] | None:
     """Return kind, length, count and checksum of the bad frame if its header seems intact.
 
-    No frame that stands here has a length or a count of 0: a header that has was not written whole,
-    and what it says ends nothing.
+    In no frame that may stand here is one of the first three 0, as bytes are that never reached
+    the disk: what such a header says ends nothing.
     """
     if len(data) < HEADER_BYTES:
         return None
     magic, kind, length, count, first_seq, previous, checksum = HEADER.unpack_from(data)
     if magic != MAGIC or (first_seq, previous) != (reader.next_seq, reader.checksum):
         return None
-    if kind not in (RECORDS, SEAL) or not length or not count:
+    if not (kind and length and count):
         return None
     return kind, length, count, checksum
 
@@ -231,7 +231,7 @@ def _torn(file: File, reader: SegmentReader) -> TornTail:
     first_seq = reader.next_seq
     header = _own_header(file.pread(reader.offset, HEADER_BYTES), reader)
     last_seq = None
-    if header is not None:
+    if header is not None and header[0] in (RECORDS, SEAL):
         kind, _, count, _ = header
         last_seq = first_seq + count - 1 if kind == RECORDS else first_seq - 1
     return TornTail(
