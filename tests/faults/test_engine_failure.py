@@ -53,9 +53,10 @@ async def test_an_exception_in_apply_from_end_to_end(tmp_path: Path) -> None:
         await trader.trade(50)
 
         replies: list[Reply | None] = []
+        connections = [await server.connect() for _ in range(WAITERS)]
         async with trio.open_nursery() as nursery:
-            for _ in range(WAITERS):
-                nursery.start_soon(place, replies, await server.connect())
+            for connection in connections:
+                nursery.start_soon(place, replies, connection)
         assert await server.wait_exit() == ExitCode.ENGINE_FAILED
         assert b"planted" in server.said()
         told = [reply for reply in replies if reply is not None]
