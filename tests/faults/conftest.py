@@ -11,12 +11,18 @@ from .disk import Disk, Ext4
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A tmpfs of 256 KiB. Skipped where nobody may mount."""
+def mount_point(tmp_path: Path) -> Path:
+    """A folder to mount a disk at. Skipped where only root may."""
     if os.geteuid() != 0:
         pytest.skip("mounting a disk needs root")
-    mount_point = tmp_path / "disk"
-    mount_point.mkdir()
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def disk(mount_point: Path) -> Iterator[Disk]:
+    """A tmpfs of 256 KiB. Skipped where nobody may mount."""
     disk = Disk(mount_point)
     try:
         disk.mount("size=256k")
@@ -27,12 +33,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def ext4(tmp_path: Path) -> Iterator[Ext4]:
+def ext4(mount_point: Path, tmp_path: Path) -> Iterator[Ext4]:
     """An ext4 on a loop device. Skipped where it can't be had."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a disk needs root")
-    mount_point = tmp_path / "disk"
-    mount_point.mkdir()
     try:
         disk = Ext4(tmp_path / "disk.ext4", mount_point)
         disk.mount()

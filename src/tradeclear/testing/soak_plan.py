@@ -27,7 +27,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 class Plan(Struct, frozen=True, kw_only=True):
     """`kill_every_s` is rounded to whole stretches; 0: it is never killed.
 
-    A batch is of `batch_max` commands at most, so that a request is of about 3.5 on the average.
+    A batch is of `batch_max` commands at most; with 100, a request is 3.5 commands on the average.
     """
 
     minutes: float
